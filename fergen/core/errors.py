@@ -1,0 +1,28 @@
+"""What can go wrong, and the exit status that says so."""
+
+
+class FergenError(Exception):
+    """Ends a command with one clear line on standard error and `status`."""
+
+    status = 1
+
+
+class BadInput(FergenError):
+    """The user's input is wrong: says what was expected, what was found, where, and what to do."""
+
+    status = 2
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(str(message).split()))
+
+
+class NonFinite(FergenError):
+    """A loss, gradient or parameter is not finite; names the leaf."""
+
+    status = 3
+
+
+class Preempted(FergenError):
+    """The run was asked to stop and saved its state; the same command continues it."""
+
+    status = 75

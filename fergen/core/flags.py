@@ -1,0 +1,26 @@
+"""The flags that verbs share: --config and overrides of its fields."""
+
+import argparse
+
+
+def add_config(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """Declare --config; overrides --config.FIELD=VALUE are gathered by main."""
+    parser.add_argument(
+        "--config",
+        required=required,
+        metavar="NAME|FILE[:ARG]",
+        help="an experiment: a config's name or file, with ':smoke' for a run of seconds;"
+        " override its fields with --config.FIELD=VALUE",
+    )
+    parser.set_defaults(overrides=[])
+
+
+def config_of(args: argparse.Namespace):
+    """Return the ConfigDict that the flags describe.
+
+    Raises:
+        BadInput: no such config, unknown field, wrong type.
+    """
+    from fergen.core import config
+
+    return config.load(args.config, args.overrides)

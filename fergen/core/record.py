@@ -1,0 +1,41 @@
+"""The metric record: one JSON object per line, in order of step, cut back when a run resumes."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from fergen.core.paths import atomic_write, plain
+
+
+class Record:
+    """Appends rows to a JSONL file; each row holds `step` and flat metric names."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+
+    def append(self, row: dict[str, Any]) -> None:
+        """Append one row and hand it to the system, so that a killed run leaves whole lines."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as f:
+            f.write(json.dumps(row, default=plain) + "\n")
+            f.flush()
+
+    def cut(self, step: int) -> None:
+        """Drop every row after `step`, and a last line that a kill left broken."""
+        if self.path.exists():
+            kept = [row for row in rows(self.path) if row["step"] <= step]
+            atomic_write(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def rows(path: str | Path) -> list[dict[str, Any]]:
+    """Read a record's rows; a broken last line (the run was killed in mid-write) is left out."""
+    path = Path(path)
+    found = []
+    if path.exists() and os.path.getsize(path):
+        for line in path.read_text().splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+    return found

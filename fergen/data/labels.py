@@ -1,0 +1,84 @@
+"""Which labels to learn from, in which vocabulary, and splits joined for a final run."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fergen.core.errors import BadInput
+from fergen.data import ferplus
+from fergen.data.vocabulary import mapping
+
+if TYPE_CHECKING:
+    from fergen.data.dataset import Split
+
+KINDS = ("own", "ferplus", "ferplus_soft")
+
+
+def choose(
+    rows: dict[str, np.ndarray], classes: Sequence[str], to: Sequence[str], kind: str = "own"
+) -> tuple[dict[str, np.ndarray], np.ndarray, dict[str, int]]:
+    """Take a split's labels of one kind in a vocabulary, and leave out rows that have none there.
+
+    The votes are counted anew in the vocabulary asked for: what is stored beside them is over the set's own classes,
+    and seven of them have lost contempt.
+
+    Args:
+        rows: name -> array [n, ...] as stored: `label` and, where a set was prepared with them, `votes` uint8 [n, 10].
+        classes: the set's own class names, which `label` indexes.
+        to: the class names wanted.
+        kind: 'own', the set's labels; 'ferplus', the majority of the FER+ votes; 'ferplus_soft', that majority and
+            the distribution of the votes beside it.
+
+    Returns:
+        rows: of the rows that are kept: `label` int32 [m], an index into `to`; `ferplus` int32 [m], the majority in
+            `to`, -1 for none, where there are votes; for 'ferplus_soft' `soft` float32 [m, len(to)], rows sum to 1;
+            all else as stored.
+        kept: int64 [m], their positions before.
+        dropped: class, or what became of the votes -> number of rows left out.
+
+    Raises:
+        BadInput: the kind is unknown, or the set was prepared without votes.
+    """
+    if kind not in KINDS:
+        raise BadInput(f"labels '{kind}': expected one of {', '.join(KINDS)}")
+    chosen = {name: values for name, values in rows.items() if name not in ("ferplus", "soft")}
+    if "votes" in rows:
+        chosen["ferplus"] = ferplus.majority(rows["votes"], to)
+    elif kind != "own":
+        raise BadInput(f"labels '{kind}': the set was prepared without FER+ votes; prepare it again with --ferplus")
+    if kind == "own":
+        # Classes of a user's own may be synonyms of one another: without another vocabulary they stay apart.
+        label = rows["label"] if tuple(to) == tuple(classes) else mapping(classes, to)[rows["label"]]
+        lost = np.bincount(rows["label"][label < 0], minlength=len(classes))
+        dropped = {name: int(n) for name, n in zip(classes, lost) if n}
+    else:
+        # The set's own label decides nothing here, not even which rows there are.
+        label = chosen["ferplus"]
+        without = Counter(ferplus.outcome(rows["votes"][label < 0], to))
+        dropped = {f"FER+ {what}": n for what, n in without.most_common()}
+    chosen["label"] = label.astype(np.int32)
+    kept = np.flatnonzero(label >= 0)
+    if len(kept) < len(label):
+        chosen = {name: values[kept] for name, values in chosen.items()}
+    if kind == "ferplus_soft":
+        chosen["soft"] = ferplus.soft_labels(chosen["votes"], chosen["label"], to)
+    return chosen, kept, dropped
+
+
+def join(first: "Split", second: "Split") -> "Split":
+    """Return two splits of one set as one, for resident input: no shards on disk hold both.
+
+    The hash of the joint set is the set's own: both parts are in it.
+    """
+    names = first.rows.keys() & second.rows.keys()
+    return dataclasses.replace(
+        first,
+        name=f"{first.name}+{second.name}",
+        images=np.concatenate([first.images, second.images]),
+        rows={name: np.concatenate([first.rows[name], second.rows[name]]) for name in names},
+        index=None,
+        folder=None,
+    )

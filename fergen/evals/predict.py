@@ -1,0 +1,102 @@
+"""Class probabilities for a user's own images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fergen.core.clock import Progress
+from fergen.data import inputs
+from fergen.evals import predictions
+from fergen.metrics.calibration import softmax
+
+# Decoded images held at a time, in batches.
+_BATCHES = 8
+_THUMBNAIL = 256
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier says about a user's images.
+
+    Attributes:
+      sources: n file names or row numbers.
+      classes: C names.
+      probabilities: float32 [n, C], rows sum to 1.
+      thumbnails: the first images, uint8 [h, w, c] each, as many as were asked for.
+    """
+
+    sources: list[str | int]
+    classes: tuple[str, ...]
+    probabilities: np.ndarray
+    thumbnails: list[np.ndarray]
+
+    @property
+    def predicted(self) -> list[str]:
+        """The most probable class of each image."""
+        return [self.classes[c] for c in self.probabilities.argmax(1)]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one dict per image: `source`, a probability under each class name, `prediction`."""
+        return [
+            {"source": source, **dict(zip(self.classes, map(float, row))), "prediction": predicted}
+            for source, row, predicted in zip(self.sources, self.probabilities, self.predicted)
+        ]
+
+
+def predict(
+    restored: Any,
+    paths: Sequence[str | Path],
+    *,
+    batch: int = 256,
+    thumbnails: int = 0,
+    quiet: bool = True,
+) -> Predictions:
+    """Classify images, folders of images and tables of pixels.
+
+    Images are brought to the network's size and channels while they are decoded, as `fergen prepare` does it; an
+    image is taken to be a face, cropped. Probabilities are at the temperature that the weights' card names, if any.
+
+    Args:
+      restored: restored weights: `.predict["logits"]`, `.variables`, `.spec` (`classes`, `image`) and `.card`.
+      paths: see `fergen.data.inputs.read`.
+      batch: images per compiled call, at most.
+      thumbnails: how many of the first images to return, for a picture.
+      quiet: show no progress.
+
+    Returns:
+      A Predictions, in the order of the paths.
+
+    Raises:
+      BadInput: see `fergen.data.inputs.read`.
+    """
+    size = restored.spec["image"]
+    shape, channels = (size["height"], size["width"]), size["channels"]
+    sources: list[str | int] = []
+    shown: list[np.ndarray] = []
+    logits: list[np.ndarray] = []
+    source = inputs.read(paths)
+    with Progress(None, label="predict", quiet=quiet) as progress:
+        while part := list(islice(source, _BATCHES * batch)):
+            # A few images get a small batch; once a block was full, all later calls have its shape.
+            batch = batch if logits else min(batch, len(part))
+            for item in part[: max(0, thumbnails - len(shown))]:
+                shown.append(_thumbnail(item))
+            pixels = np.stack([item.decode(shape, channels) for item in part])
+            sources += [item.source for item in part]
+            logits.append(predictions.logits(restored.predict["logits"], restored.variables, pixels, batch=batch))
+            progress.update(len(part))
+    temperature = restored.card.get("temperature", 1.0)
+    probabilities = softmax(np.concatenate(logits), temperature).astype(np.float32)
+    return Predictions(sources, tuple(restored.spec["classes"]), probabilities, shown)
+
+
+def _thumbnail(item: inputs.Input) -> np.ndarray:
+    whole = item.decode(None, None)
+    ratio = _THUMBNAIL / max(whole.shape[:2])
+    if ratio >= 1:
+        return whole
+    return item.decode((max(1, round(whole.shape[0] * ratio)), max(1, round(whole.shape[1] * ratio))), None)

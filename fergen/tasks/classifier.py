@@ -1,0 +1,227 @@
+"""The classifier: softmax cross-entropy on labels or label distributions."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fergen.augment import pipeline
+from fergen.core.arrays import to_float
+from fergen.core.errors import BadInput
+from fergen.core.keys import named
+from fergen.data.dataset import Split
+from fergen.losses.classification import balanced_weights, cross_entropy, weighted_mean
+from fergen.optim import build as optim
+from fergen.optim.ema import ema_update
+from fergen.optim.sam import sam_gradient
+from fergen.tasks.state import State, new_net
+
+
+@dataclass(frozen=True)
+class Task:
+    """A classifier to train: `init` and `step` are pure; `predict` is name -> pure function of (variables, images).
+
+    Attributes:
+        spec: what predict needs beside the weights: model, classes, image shape, mean and std.
+        module: the network.
+        tx: the optimiser.
+        rate: step -> learning rate, for the record.
+        augment: (key, images [-1, 1], soft labels) -> the same, augmented.
+        class_weights: float32 [k], the weight of each class in the loss.
+        label_smoothing: mass spread over all classes, in [0, 1).
+        ema: decay per step of the moving average; 0 for none.
+        sam: radius of sharpness-aware minimisation; 0 for none.
+    """
+
+    spec: dict[str, Any]
+    module: Any
+    tx: optax.GradientTransformation
+    rate: Callable
+    augment: Callable
+    class_weights: np.ndarray
+    label_smoothing: float
+    ema: float
+    sam: float
+
+    def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
+        """Initialise from shapes alone.
+
+        Args:
+            key: random key.
+            batch_spec: shapes of a batch; `image` is uint8 [b, h, w, c].
+        """
+        size = self.spec["image"]
+        image = jnp.zeros((1, size["height"], size["width"], size["channels"]))
+        variables = self.module.init({"params": key}, image, train=False)
+        net = new_net(variables, self.tx, ema=self.ema > 0)
+        return State(step=jnp.zeros((), jnp.int32), nets={"classifier": net})
+
+    def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
+        """Take one optimiser step.
+
+        Args:
+            state: donated.
+            batch: image uint8 [b, h, w, c], label int32 [b], optional soft float32 [b, k], weight float32 [b].
+            key: this step's random key.
+            frozen: unused; a classifier trains without fixed networks.
+
+        Returns:
+            The next state, and scalars: loss, accuracy (against the label of highest mass after mixing), norms.
+        """
+        net = state.nets["classifier"]
+        soft = batch.get("soft", jax.nn.one_hot(batch["label"], len(self.spec["classes"])))
+        images, soft = self.augment(named(key, "augment"), to_float(batch["image"]), soft)
+        x = normalise(images, self.spec)
+
+        def loss_fn(params):
+            logits, updated = self.module.apply(
+                {"params": params, **net.collections},
+                x,
+                train=True,
+                rngs={"dropout": named(key, "dropout")},
+                mutable=list(net.collections),
+            )
+            losses = cross_entropy(
+                logits, soft, smoothing=self.label_smoothing, class_weights=jnp.asarray(self.class_weights)
+            )
+            return weighted_mean(losses, weight=batch.get("weight")), (logits, updated)
+
+        gradient = sam_gradient(loss_fn, self.sam) if self.sam else jax.value_and_grad(loss_fn, has_aux=True)
+        (loss, (logits, collections)), grads = gradient(net.params)
+        updates, opt_state = self.tx.update(grads, net.opt_state, net.params)
+        params = optax.apply_updates(net.params, updates)
+        ema = net.ema and ema_update(net.ema, params, collections, self.ema, state.step)
+
+        metrics = {
+            "loss": loss,
+            "accuracy": (logits.argmax(-1) == soft.argmax(-1)).mean(),
+            "learning_rate": self.rate(state.step),
+            "norm/gradient": optax.tree.norm(grads),
+            "norm/update": optax.tree.norm(updates),
+            "norm/parameters": optax.tree.norm(params),
+        }
+        net = net.replace(params=params, collections=collections, opt_state=opt_state, ema=ema)
+        return state.replace(step=state.step + 1, nets={"classifier": net}), metrics
+
+    @property
+    def predict(self) -> dict[str, Callable]:
+        """Name -> pure function; see `predict_of`."""
+        return predict_of(self.spec)
+
+    @staticmethod
+    def weights(state: State) -> dict[str, Any]:
+        """Return the weights for use, without the optimiser."""
+        return state.nets["classifier"].variables()
+
+
+def build(config, train: Split, steps: int) -> Task:
+    """Build the task of a config.
+
+    Args:
+        config: fields model, optim, augment, loss, ema, sam, precision.
+        train: the training set, for its classes, image shape, mean, std, and counts of labels.
+        steps: optimiser steps of the whole run, for the schedule.
+
+    Raises:
+        BadInput: a field is out of range.
+    """
+    if not 0 <= config.loss.label_smoothing < 1:
+        raise BadInput(f"--config.loss.label_smoothing={config.loss.label_smoothing}: expected a share in [0, 1)")
+    if config.sam < 0:
+        raise BadInput(f"--config.sam={config.sam}: expected a radius of 0 (off) or more")
+    data = train.spec
+    height, width, channels = data.image_shape
+    spec = {
+        "task": "classifier",
+        "model": {**dict(config.model), "dtype": config.precision},
+        "classes": list(data.classes),
+        "image": {"height": height, "width": width, "channels": channels},
+        "mean": list(data.mean),
+        "std": list(data.std),
+        "data": {"hash": data.hash, "split": train.name},
+    }
+    return Task(
+        spec=spec,
+        module=module_of(spec),
+        tx=optim.build(config.optim, steps),
+        rate=optim.learning_rate(config.optim, steps),
+        augment=pipeline.build(config.augment),
+        class_weights=class_weights(config.loss.class_weights, np.bincount(train.labels, minlength=len(data.classes))),
+        label_smoothing=config.loss.label_smoothing,
+        ema=config.ema,
+        sam=config.sam,
+    )
+
+
+def class_weights(kind: str, counts: np.ndarray) -> np.ndarray:
+    """Return float32 [k]: ones for 'none'; for 'balanced', proportional to 1 / n_c with mean 1 over the rows."""
+    if kind == "none":
+        return np.ones(len(counts), np.float32)
+    if kind == "balanced":
+        return np.asarray(balanced_weights(jnp.asarray(counts)))
+    raise BadInput(f"--config.loss.class_weights={kind}: expected none or balanced")
+
+
+def module_of(spec: Mapping[str, Any]):
+    """Build the network that a spec describes.
+
+    Raises:
+        BadInput: no such model, or an option that it does not have.
+    """
+    options = dict(spec["model"])
+    name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
+    try:
+        model = importlib.import_module(f"fergen.models.{name}")
+    except ModuleNotFoundError:
+        raise BadInput(f"model '{name}': expected the name of a file in fergen/models, found none such") from None
+    try:
+        return model.build(num_classes=len(spec["classes"]), dtype=dtype, **options)
+    except TypeError as error:
+        raise BadInput(f"model '{name}': {error}") from None
+
+
+def normalise(images: jax.Array, spec: Mapping[str, Any]) -> jax.Array:
+    """Subtract the training set's mean and divide by its std, per channel."""
+    return (images - jnp.asarray(spec["mean"], jnp.float32)) / jnp.asarray(spec["std"], jnp.float32)
+
+
+def conform(images: jax.Array, spec: Mapping[str, Any]) -> jax.Array:
+    """Bring images [b, h, w, c] of any size, gray or colour, to what the spec's network reads.
+
+    Colour becomes gray by the ITU-R BT.601 luma; sizes change by bilinear interpolation, with antialiasing downwards.
+    """
+    size, channels = spec["image"], images.shape[-1]
+    images = to_float(images)
+    if channels == 3 and size["channels"] == 1:
+        images = images @ jnp.asarray([[0.299], [0.587], [0.114]], jnp.float32)
+    elif channels == 1 and size["channels"] == 3:
+        images = jnp.repeat(images, 3, axis=-1)
+    shape = (images.shape[0], size["height"], size["width"], size["channels"])
+    if images.shape != shape:
+        images = jax.image.resize(images, shape, "bilinear", antialias=True)
+    return images
+
+
+def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
+    """Return the pure functions of a trained classifier.
+
+    `logits(variables, images)`: images uint8 or float32 [-1, 1], [b, h, w, c] of any size -> float32 [b, k].
+    `features(variables, images)`: -> float32 [b, d], the vector before the head.
+    """
+    module = module_of(spec)
+
+    def logits(variables, images):
+        x = normalise(conform(images, spec), spec)
+        return module.apply(variables, x, train=False).astype(jnp.float32)
+
+    def features(variables, images):
+        x = normalise(conform(images, spec), spec)
+        _, seen = module.apply(variables, x, train=False, mutable=["intermediates"])
+        return seen["intermediates"]["features"][0].astype(jnp.float32)
+
+    return {"logits": logits, "features": features}

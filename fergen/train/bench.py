@@ -1,0 +1,107 @@
+"""Speed of an experiment: the compiled step, the input path, and both together."""
+
+import resource
+import time
+from typing import Any
+
+import jax
+
+from fergen.train.flops import flops
+from fergen.train.setup import prepare, run_key
+
+
+def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
+    """Measure a config's training speed on the devices at hand.
+
+    Args:
+        config: a ConfigDict.
+        seconds: about how long each of the three measurements runs.
+
+    Returns:
+        compile_seconds of one step; step_images_per_second (one block, again and again), input_images_per_second
+        (blocks alone, gathered on the device), train_images_per_second (both, as training does it), outside_step (the
+        share of time that training spends outside the compiled call), flops_per_image and flops_per_second
+        (convolutions and matrix products as computed), predict_images_per_second, peak_memory_bytes, parameters,
+        batch_size, device.
+    """
+    this = prepare(config)
+    k, images = config.scan, config.scan * config.batch_size
+    state = this.init(run_key(config))
+    parameters = sum(leaf.size for net in state.nets.values() for leaf in jax.tree.leaves(net.params))
+    block = this.source.block(0, k)
+
+    began = time.perf_counter()
+    item = jax.tree.map(lambda x: x[0], block)
+    jax.jit(this.one).lower(state, this.frozen, this.source.arrays, item).compile()
+    compile_seconds = time.perf_counter() - began
+    holder, state_shapes = [state], jax.eval_shape(lambda: state)
+
+    def step(block) -> None:
+        holder[0], metrics = this.dispatch(holder[0], this.frozen, this.source.arrays, block)
+        jax.block_until_ready(metrics)
+
+    position = [0]
+
+    def read():
+        # The sets that fit are gathered inside the step, so the gather is timed as the input that it is.
+        position[0] += k
+        return this.source.block(position[0], k)
+
+    gather = jax.jit(lambda arrays, block: jax.lax.map(lambda item: this.source.read(arrays, item), block))
+    step_rate, _ = rate(lambda: step(block), images, seconds)
+    input_rate, _ = rate(lambda: jax.block_until_ready(gather(this.source.arrays, read())), images, seconds)
+    inside = [0.0]
+
+    def both() -> None:
+        fresh = read()
+        called = time.perf_counter()
+        step(fresh)
+        inside[0] += time.perf_counter() - called
+
+    both()
+    inside[0] = 0.0
+    train_rate, spent = rate(both, images, seconds, warm=False)
+    per_image = flops(this.one, state_shapes, this.frozen, this.source.arrays, item) / config.batch_size
+    return {
+        "device": f"{this.mesh.size} x {jax.devices()[0].device_kind}",
+        "parameters": parameters,
+        "batch_size": config.batch_size,
+        "compile_seconds": compile_seconds,
+        "step_images_per_second": step_rate,
+        "input_images_per_second": input_rate,
+        "train_images_per_second": train_rate,
+        "outside_step": 1 - inside[0] / spent,
+        "flops_per_image": per_image,
+        "flops_per_second": per_image * step_rate,
+        "predict_images_per_second": predict_rate(this, holder[0], seconds),
+        "peak_memory_bytes": peak_memory(),
+    }
+
+
+def rate(call, images: int, seconds: float, *, warm: bool = True) -> tuple[float, float]:
+    """Return (images/s, seconds spent) of a call repeated for about `seconds`."""
+    if warm:
+        call()
+    calls, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        call()
+        calls += 1
+    spent = time.perf_counter() - began
+    return calls * images / spent, spent
+
+
+def predict_rate(this, state, seconds: float) -> float:
+    """Return images/s of the first predict function that reads images alone, in batches of 256; 0 if there is none."""
+    logits = this.task.predict.get("logits")
+    if logits is None or this.validation is None:
+        return 0.0
+    weights = this.task.weights(state)
+    images = this.validation.images[:256]
+    call = jax.jit(logits)
+    return rate(lambda: jax.block_until_ready(call(weights, images)), len(images), seconds)[0]
+
+
+def peak_memory() -> int:
+    """Return the peak of device memory where the device counts it, else of the process's resident memory, in bytes."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return int(stats.get("peak_bytes_in_use") or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)

@@ -1,0 +1,208 @@
+"""The one training loop. Its order is part of the contract: evaluate, save, next batch, step.
+
+A run killed at any moment resumes from its last checkpoint and ends with the same bits as one that never was: all
+randomness is derived from (seed, step), the sample order from (seed, epoch), and dispatches start at multiples of k.
+"""
+
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import fergen
+from fergen.core import lineage as lineages
+from fergen.core import mesh as meshes
+from fergen.core.clock import Progress
+from fergen.core.errors import BadInput, NonFinite, Preempted
+from fergen.core.paths import write_json
+from fergen.core.tree import count, nonfinite
+from fergen.evals import validation
+from fergen.train.checkpoints import Checkpoints, locked, steps
+from fergen.train.initial import initialise
+from fergen.train.restore import Restored, restore
+from fergen.train.setup import Run, prepare, run_key
+from fergen.train.writer import Writer
+
+# What may change between a run and its resumption: nothing that the weights depend on.
+FREE = ("keep", "tensorboard", "log_every", "eval_every", "save_every", "name", "data.stream")
+
+
+def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
+    """Train a config to its end, resuming what is there.
+
+    Args:
+        config: a ConfigDict from `fergen.core.config.load`.
+        workdir: folder of the run; made if absent, resumed if it holds checkpoints.
+        quiet: print no progress.
+
+    Returns:
+        The last metrics by name, with `step`, `seconds` (of wall time in the loop, over all resumptions) and `workdir`.
+
+    Raises:
+        BadInput: the config, the data or the workdir is wrong.
+        NonFinite: the loss or a parameter is not finite.
+        Preempted: SIGTERM or SIGINT came; the state was saved.
+    """
+    workdir = Path(workdir)
+    # Resolved first: what is refused leaves no workdir behind. A run that has begun needs its init_from no more.
+    this = prepare(config)
+    initial = restore(config.init_from) if config.init_from and not steps(workdir) else None
+    with locked(workdir), stop_signals() as stop:
+        saver = Checkpoints(workdir, config.keep)
+        writer = Writer(workdir, tensorboard=config.tensorboard)
+        with contextlib.closing(saver), contextlib.closing(writer):
+            metrics = train(this, workdir, saver, writer, stop, initial=initial, quiet=quiet)
+        writer.draw()
+        if stop.is_set() and metrics["step"] < this.steps:
+            raise Preempted(
+                f"{workdir}: stopped at step {metrics['step']} of {this.steps}, all saved; repeat the command to go on"
+            )
+        return metrics
+
+
+def train(
+    this: Run,
+    workdir: Path,
+    saver: Checkpoints,
+    writer: Writer,
+    stop: threading.Event,
+    *,
+    initial: Restored | None,
+    quiet: bool,
+) -> dict[str, Any]:
+    """Start or resume, then loop; see `run`."""
+    config, k = this.config, this.config.scan
+    state, lineage, clock = start(this, saver, initial, quiet=quiet)
+    step = began_at = int(state.step)
+    writer.resume(step)
+    write_json(workdir / "config.json", config.to_dict())
+    if not quiet:
+        sizes = ", ".join(f"{name} {count(net.params):,} parameters" for name, net in state.nets.items())
+        print(f"{config.name}: {sizes}; {this.source.n:,} images, {step} of {this.steps} steps done, batch"
+              f" {config.batch_size}, {this.mesh.size} device(s)", file=sys.stderr, flush=True)  # fmt: skip
+
+    evaluate = validation.build(this.task.predict, this.validation) if this.validation is not None else None
+    progress = Progress((this.steps - step) * config.batch_size, label="train", quiet=quiet)
+    began, inside = time.monotonic(), 0.0
+    while True:
+        done = step >= this.steps
+        if step > began_at:
+            scores = {}
+            if evaluate and (step % config.eval_every == 0 or done):
+                scores = evaluate(this.task.weights(state))
+                writer.write(step, scores)
+            if step % config.save_every == 0 or done or stop.is_set():
+                require_finite(state, step)
+                spent = clock["seconds"] + time.monotonic() - began
+                meta = {
+                    "clock": {"seconds": spent, "images": step * config.batch_size},
+                    "config": config.to_dict(),
+                    "spec": this.task.spec,
+                    "lineage": lineage,
+                    "versions": {"fergen": fergen.__version__, "jax": jax.__version__},
+                }
+                saver.save(step, state, this.task.weights(state), meta, scores)
+        if done or stop.is_set():
+            break
+        block = this.source.block(step, k)
+        called = time.monotonic()
+        state, metrics = this.dispatch(state, this.frozen, this.source.arrays, block)
+        step += k
+        jax.block_until_ready(metrics)
+        inside += time.monotonic() - called
+        writer.log(step, metrics, every=config.log_every)
+        if not np.isfinite(metrics["loss"]):
+            require_finite(state, step)
+            raise NonFinite(f"step {step}: the loss is not finite, all parameters still are; lower the learning rate")
+        progress.update(k * config.batch_size, note=writer.note())
+    progress.close()
+    wall = time.monotonic() - began
+    if not quiet and inside:
+        print(f"train: {wall - inside:.1f} s of {wall:.1f} s outside the compiled step", file=sys.stderr)
+    return {**writer.last, "step": step, "seconds": clock["seconds"] + wall, "workdir": str(workdir)}
+
+
+def start(this: Run, saver: Checkpoints, initial: Restored | None, *, quiet: bool) -> tuple[Any, dict, dict]:
+    """Return (state, lineage, clock). The order: the run's own last checkpoint, then init_from, then scratch."""
+    whole = meshes.replicated(this.mesh)
+    key = run_key(this.config)
+    restored = saver.restore(jax.eval_shape(this.init, key), whole)
+    if restored:
+        state, meta = restored
+        require_same_run(meta, this)
+        if not quiet:
+            finished = "already finished" if meta["step"] >= this.steps else "resumed"
+            print(f"{finished}: step {meta['step']} of {this.steps}", file=sys.stderr, flush=True)
+        return state, meta["lineage"], meta["clock"]
+    state, lineage = this.init(key), this.lineage
+    if initial:
+        state = meshes.place(initialise(state, initial), whole)
+        lineage = lineages.merge(lineage, initial.lineage)
+    return state, lineage, {"seconds": 0.0, "images": 0}
+
+
+def require_same_run(meta: dict[str, Any], this: Run) -> None:
+    """Check that a checkpoint is of this config and this data.
+
+    Raises:
+        BadInput: names the first field that differs.
+    """
+    ours, theirs = flat(this.config.to_dict()), flat(meta["config"])
+    for field in sorted(ours.keys() | theirs.keys()):
+        if field not in FREE and ours.get(field) != theirs.get(field):
+            raise BadInput(
+                f"this workdir was begun with config.{field} = {theirs.get(field)}, now it is {ours.get(field)};"
+                " take another --workdir, or the former value"
+            )
+    for digest, name in this.lineage["data"].items():
+        if digest not in meta["lineage"]["data"]:
+            raise BadInput(f"data set {name} has changed since this workdir was begun; take another --workdir")
+
+
+def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested fields as {'optim.lr': value}, as JSON would keep them."""
+    found: dict[str, Any] = {}
+    for name, value in fields.items():
+        nested = flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        found |= {n: list(v) if isinstance(v, tuple) else v for n, v in nested.items()}
+    return found
+
+
+def require_finite(state: Any, step: int) -> None:
+    """Check that every leaf is finite.
+
+    Raises:
+        NonFinite: names the first that is not; no checkpoint is written of it.
+    """
+    bad = nonfinite(state)
+    if bad:
+        raise NonFinite(f"step {step}: {bad} is not finite; the last checkpoint is whole; lower the learning rate")
+
+
+@contextlib.contextmanager
+def stop_signals() -> Generator[threading.Event]:
+    """Turn SIGTERM and SIGINT into a flag that the loop looks at between dispatches."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(number: int, _) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+        print("\nsaving, then stopping; again to stop at once", file=sys.stderr, flush=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

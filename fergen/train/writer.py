@@ -1,0 +1,69 @@
+"""The writer: metrics to JSONL and TensorBoard along the way, and curves as a picture at the end."""
+
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from fergen.core.record import Record, rows
+
+
+class Writer:
+    """Writes a run's metrics under its workdir; only process 0 writes.
+
+    Args:
+        workdir: the run's folder; `metrics.jsonl`, `curves.png`, and TensorBoard events in `tensorboard/`.
+        tensorboard: write events too.
+    """
+
+    def __init__(self, workdir: Path, *, tensorboard: bool = True):
+        self.workdir, self.tensorboard = workdir, tensorboard
+        self.record = Record(workdir / "metrics.jsonl")
+        self.last: dict[str, float] = {}
+        self.board = None
+
+    def resume(self, step: int) -> None:
+        """Cut the record back to `step` and start the event file after it."""
+        self.record.cut(step)
+        for row in rows(self.record.path):
+            self.last |= {name: value for name, value in row.items() if name != "step"}
+        if jax.process_index() == 0 and self.tensorboard:
+            from tensorboardX import SummaryWriter
+
+            self.board = SummaryWriter(str(self.workdir / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def log(self, step: int, metrics: dict[str, Any], *, every: int) -> None:
+        """Write a dispatch's metrics if it ends at a multiple of `every`; keep them for the progress line anyway."""
+        values = {f"train/{name}": float(value) for name, value in metrics.items()}
+        self.last |= values
+        if step % every == 0:
+            self.write(step, values)
+
+    def write(self, step: int, values: dict[str, float]) -> None:
+        """Write one row."""
+        self.last |= values
+        if jax.process_index():
+            return
+        self.record.append({"step": step, **values})
+        if self.board:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
+
+    def note(self) -> str:
+        """Return the last numbers in a few words."""
+        shown = {"train/loss": "loss", "train/accuracy": "accuracy", "validation/accuracy": "validation"}
+        return " ".join(f"{short} {self.last[name]:.3f}" for name, short in shown.items() if name in self.last)
+
+    def draw(self) -> None:
+        """Draw the curves of the whole record."""
+        if jax.process_index() == 0:
+            from fergen.show import curves
+
+            recorded = rows(self.record.path)
+            if recorded:
+                curves.draw(recorded, self.workdir / "curves.png")
+
+    def close(self) -> None:
+        """Flush the event file."""
+        if self.board:
+            self.board.close()

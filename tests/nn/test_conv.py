@@ -1,0 +1,159 @@
+"""The convolution layer against flax's, in values, gradients of both orders, batching and sharding."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from fergen.nn import conv
+from fergen.nn.conv import Conv, conv2d
+
+CASES = [
+    # window, strides, padding, rows, columns
+    (1, 1, "SAME", 7, 8),
+    (1, 2, "VALID", 7, 8),
+    (3, 1, "SAME", 8, 8),
+    (3, 1, "SAME", 7, 9),
+    (3, 1, "VALID", 8, 6),
+    (3, 1, ((0, 2), (1, 0)), 7, 8),
+    (3, 2, "SAME", 9, 8),
+    (3, 2, 1, 8, 8),
+    (4, 1, "VALID", 9, 8),
+    (4, 2, "SAME", 9, 10),
+    (5, 1, "SAME", 8, 7),
+    (5, 2, 2, 8, 8),
+    (7, 2, ((3, 3), (3, 3)), 10, 12),
+]
+
+
+def draw(*shape, seed=0):
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape), jnp.float32)
+
+
+def close(ours, theirs, tolerance=2e-4):
+    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1.0, float(jnp.abs(b).max())))
+
+
+def curved(module):
+    """A scalar of parameters and images with curvature, so that second gradients are not zero."""
+    return lambda variables, x: jnp.sum(jnp.sin(module.apply(variables, x)))
+
+
+def penalty(module):
+    """R1's form: the squared norm of the gradient with respect to the images."""
+    return lambda variables, x: jnp.sum(jax.grad(curved(module), 1)(variables, x) ** 2)
+
+
+@pytest.fixture
+def two_images_per_slice(monkeypatch):
+    """Cut the batch of 5 into slices (of two, one of them padded) as a large batch would be."""
+    monkeypatch.setattr(conv, "_CACHE_BYTES", 2000)  # an image of the test below takes 896
+
+
+@pytest.mark.parametrize(("window", "strides", "padding", "rows", "columns"), CASES)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_equals_flax_in_value_and_both_gradients(window, strides, padding, rows, columns, use_bias):
+    ours = Conv(4, window, strides, padding, use_bias)
+    theirs = nn.Conv(4, (window, window), strides, padding, use_bias=use_bias)
+    x = draw(5, rows, columns, 3)
+    variables = jax.jit(theirs.init)(jax.random.key(1), x)
+    same = jax.tree.map(jnp.array_equal, jax.jit(ours.init)(jax.random.key(1), x), variables)
+    assert all(jax.tree.leaves(same))
+    close(ours.apply(variables, x), theirs.apply(variables, x), 1e-5)
+    of = [jax.jit(jax.value_and_grad(curved(m), (0, 1)))(variables, x) for m in (ours, theirs)]
+    close(*of)
+
+
+@pytest.mark.parametrize(("window", "strides", "padding", "rows", "columns"), [CASES[i] for i in (2, 3, 5, 6, 9)])
+def test_second_gradients_equal_flax(window, strides, padding, rows, columns):
+    ours, theirs = Conv(4, window, strides, padding), nn.Conv(4, (window, window), strides, padding)
+    x = draw(3, rows, columns, 3)
+    variables = jax.jit(theirs.init)(jax.random.key(1), x)
+    close(*[jax.jit(jax.grad(penalty(m), (0, 1)))(variables, x) for m in (ours, theirs)])
+
+
+@pytest.mark.parametrize(("window", "strides"), [(3, 1), (3, 2), (5, 1)])
+def test_slices_of_the_batch_add_up(two_images_per_slice, window, strides):
+    x, kernel = draw(5, 8, 7, 4), draw(window, window, 4, 6, seed=1)
+
+    def loss(form):
+        return lambda x, kernel: jnp.sum(jnp.sin(form(x, kernel)))
+
+    def plain(x, kernel):
+        return jax.lax.conv_general_dilated(
+            x, kernel, (strides, strides), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    sliced = jax.jit(jax.grad(loss(lambda x, k: conv2d(x, k, (strides, strides))), (0, 1)))
+    assert "length=3" in str(jax.make_jaxpr(sliced)(x, kernel))
+    close(sliced(x, kernel), jax.grad(loss(plain), (0, 1))(x, kernel))
+
+
+def test_groups_equal_flax():
+    x = draw(3, 8, 8, 4)
+    ours, theirs = Conv(6, 3, groups=2), nn.Conv(6, (3, 3), feature_group_count=2)
+    variables = jax.jit(theirs.init)(jax.random.key(0), x)
+    assert jax.tree.map(jnp.shape, ours.init(jax.random.key(0), x)) == jax.tree.map(jnp.shape, variables)
+    close(*[jax.jit(jax.value_and_grad(curved(m)))(variables, x) for m in (ours, theirs)])
+
+
+def test_vmap_over_images_and_kernels_equals_a_loop():
+    x, kernels = draw(3, 2, 6, 6, 3), draw(3, 3, 3, 3, 4, seed=1)
+
+    def gradients(x, kernel):
+        return jax.grad(lambda x, kernel: jnp.sum(conv2d(x, kernel) ** 2), (0, 1))(x, kernel)
+
+    looped = [jax.jit(gradients)(a, b) for a, b in zip(x, kernels, strict=True)]
+    close(jax.jit(jax.vmap(gradients))(x, kernels), jax.tree.map(lambda *leaves: jnp.stack(leaves), *looped))
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters():
+    x = draw(4, 8, 8, 8)
+    ours, exact = Conv(8, 3, dtype=jnp.bfloat16), nn.Conv(8, (3, 3))
+    variables = jax.jit(ours.init)(jax.random.key(0), x)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    assert ours.apply(variables, x).dtype == jnp.bfloat16
+
+    def loss(module):
+        return lambda variables: jnp.sum(module.apply(variables, x).astype(jnp.float32) ** 2)
+
+    got, want = (jax.jit(jax.grad(loss(m)))(variables)["params"]["kernel"] for m in (ours, exact))
+    assert got.dtype == jnp.float32
+    assert jnp.linalg.norm(got - want) < 0.02 * jnp.linalg.norm(want)
+
+
+def test_batch_sharded_over_eight_devices_gives_the_gradients_of_one():
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    module = Conv(4, 3)
+    x = draw(16, 6, 6, 3)
+    variables = jax.jit(module.init)(jax.random.key(0), x)
+    gradient = jax.jit(jax.grad(curved(module), (0, 1)))
+    sharded = jax.device_put(x, NamedSharding(mesh, PartitionSpec("data")))
+    everywhere = jax.device_put(variables, NamedSharding(mesh, PartitionSpec()))
+    got = jax.block_until_ready(gradient(everywhere, sharded))
+    assert len(got[1].sharding.device_set) == 8
+    close(got, gradient(variables, x), 1e-5)
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_winograd_gradient_agrees_with_double_precision(odd):
+    x, g = draw(2, 8 + odd, 8, 3), draw(2, 6 + odd, 6, 5, seed=1)
+    want = np.zeros((3, 3, 3, 5))
+    for i in range(3):
+        for j in range(3):
+            part = np.asarray(x, np.float64)[:, i : i + g.shape[1], j : j + g.shape[2]]
+            want[i, j] = np.einsum("bhwi,bhwo->io", part, np.asarray(g, np.float64))
+    got = conv.kernel_gradient(x, g, (1, 1), ((0, 0), (0, 0)), (3, 3))
+    np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
+
+
+def test_accelerators_get_the_plain_convolution(monkeypatch):
+    x, kernel = draw(2, 6, 6, 3), draw(3, 3, 3, 4, seed=1)
+    assert "custom_vjp" in str(jax.make_jaxpr(conv2d)(x, kernel))
+    for backend in ("gpu", "tpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
+        jaxpr = jax.make_jaxpr(lambda x, kernel: conv2d(x, kernel))(x, kernel)
+        assert [equation.primitive.name for equation in jaxpr.eqns] == ["conv_general_dilated"]
