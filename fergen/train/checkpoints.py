@@ -36,7 +36,7 @@ MARGIN = 32 << 20
 
 
 def quiet_closed_loops(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an exception hook that leaves out what Orbax's writer threads say after a failed save closed their loop."""
+    """Return an exception hook without what Orbax's writer threads say after a failed save has closed their loop."""
 
     def filtered(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         own = threading.current_thread() is threading.main_thread()

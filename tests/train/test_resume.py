@@ -157,7 +157,8 @@ def test_a_write_that_the_system_refuses_stops_clearly_and_resumes(tiny, tiny_se
     )
     assert limited.returncode == 1
     said = limited.stderr.strip().splitlines()
-    assert len(said) == 1 and "the disk filled while step" in said[0], limited.stderr
+    assert len(said) == 1, limited.stderr
+    assert "the disk filled while step" in said[0]
     assert checkpoints.steps(tmp_path) == []
     run(tiny(), tmp_path, quiet=True)
     assert_same_end(tmp_path, straight)
