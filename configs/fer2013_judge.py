@@ -17,5 +17,5 @@ def get_config(arg: str = ""):
     c.loss.label_smoothing = 0.1
     c.optim.update(name="adamw", lr=2e-3, weight_decay=0.05, schedule=dict(name="cosine", warmup=0.1))
     c.ema = 0.999
-    c.epochs = 24.0
+    c.epochs = 14.0
     return classifier.finish(c, arg)
