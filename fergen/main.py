@@ -5,11 +5,19 @@ import errno
 import importlib
 import pkgutil
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import fergen
 from fergen import commands
 from fergen.core.errors import BadInput, FergenError
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all of fergen's are."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave with the status of bad input."""
+        self.exit(BadInput.status, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def verbs() -> list[str]:
@@ -25,7 +33,7 @@ def help_of(verb: str) -> str:
 def parser_of(verb: str) -> tuple[argparse.ArgumentParser, Any]:
     """Return a verb's parser and its module."""
     module = importlib.import_module(f"fergen.commands.{verb}")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"fergen {verb}",
         description=module.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
