@@ -6,12 +6,12 @@ import zipfile
 
 import numpy as np
 import pytest
-from convert.torchfile import Call, Name, legacy, pickled, stored, tensor, zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fergen.convert import pth
 from fergen.core.errors import BadInput
+from tests.convert.torchfile import Call, Name, legacy, pickled, stored, tensor, zipped
 
 A = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 B = np.arange(5, dtype=np.int64)

@@ -5,7 +5,6 @@ import json
 
 import numpy as np
 import pytest
-from handmade import SEVEN, make_restored
 
 from fergen import main
 from fergen.core.errors import BadInput
@@ -15,6 +14,7 @@ from fergen.data.vocabulary import VOCABULARIES, canonical
 from fergen.evals import run as evals
 from fergen.metrics.calibration import fit_temperature
 from fergen.train import checkpoints, restore
+from tests.evals.handmade import SEVEN, make_restored
 
 SHAPE = (8, 8, 1)
 VOTE_OF = {canonical(name): i for i, name in enumerate(VOTES[:8])}

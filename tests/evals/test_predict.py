@@ -5,13 +5,13 @@ import json
 
 import numpy as np
 import pytest
-from handmade import SEVEN, make_restored
 from PIL import Image
 
 from fergen import main
 from fergen.evals.predict import predict
 from fergen.metrics.calibration import softmax
 from fergen.train import restore
+from tests.evals.handmade import SEVEN, make_restored
 
 RNG = np.random.default_rng(0)
 FACES = RNG.integers(256, size=(5, 48, 48), dtype=np.uint8)

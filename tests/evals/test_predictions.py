@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from handmade import linear
 
 from fergen.core import mesh as meshes
 from fergen.core.arrays import to_float
 from fergen.evals.predictions import logits
+from tests.evals.handmade import linear
 
 
 @pytest.fixture(scope="module")

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from handmade import SEVEN, logits_for, make_split
 
 from fergen.core.errors import BadInput
 from fergen.data.vocabulary import VOCABULARIES
 from fergen.evals import classification as c
 from fergen.metrics import calibration
+from tests.evals.handmade import SEVEN, logits_for, make_split
 
 ANGRY, DISGUST, FEAR, HAPPY, SAD, SURPRISE, NEUTRAL = range(7)
 

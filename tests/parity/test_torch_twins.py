@@ -9,9 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parity.twins import cnn, efficientnet, mobilenet, resnet, vgg  # noqa: E402
-
 from fergen.convert import efficientnet_lite, torchvision  # noqa: E402
+from tests.parity.twins import cnn, efficientnet, mobilenet, resnet, vgg  # noqa: E402
 
 pytestmark = pytest.mark.parity
 CLASSES = 11
