@@ -10,9 +10,8 @@ import json
 import logging
 import shutil
 import sys
-import threading
 import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +32,6 @@ logging.getLogger("absl").setLevel(logging.CRITICAL)
 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 # A save also needs room for the file system's own records; a margin keeps the disk from filling to the last byte.
 MARGIN = 32 << 20
-
-
-def quiet_closed_loops(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """Return an exception hook without what Orbax's writer threads say after a failed save has closed their loop."""
-
-    def filtered(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        own = threading.current_thread() is threading.main_thread()
-        if own or not (kind is RuntimeError and str(error) == "Event loop is closed"):
-            hook(kind, error, trace)
-
-    return filtered
-
-
-sys.excepthook = quiet_closed_loops(sys.excepthook)
 
 
 class DiskFull(FergenError):
