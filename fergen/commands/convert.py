@@ -3,6 +3,7 @@
   fergen convert torchvision resnet18-f37072fd.pth --model resnet --depth 18 resnet18.safetensors
   fergen convert torchvision model.safetensors --model efficientnet --variant v2_s --channels 1 v2_s_gray.safetensors
   fergen convert efficientnet_lite lite0.safetensors
+  fergen convert inception pt_inception-2015-12-05-6726825d.pth inception.safetensors
   fergen convert run runs/fer2013_small small.safetensors --bf16 --scores runs/fer2013_small/eval/9690
 
 Reading executes nothing that a file contains. What was adapted, replaced, missing and unused is printed, leaf by leaf.
@@ -10,8 +11,9 @@ Reading executes nothing that a file contains. What was adapted, replaced, missi
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-HELP = "turn PyTorch weights (torchvision's names, EfficientNet-Lite0) or a run's into one file"
+HELP = "turn PyTorch weights (torchvision's names, EfficientNet-Lite0, FID's Inception) or a run's into one file"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     lite.add_argument("out", metavar="OUT.safetensors")
     lite.add_argument("--from", dest="file", metavar="IN", help="a file instead of the installed package")
     lite.add_argument("--stem", choices=("imagenet", "small"), help="small: stride 1, for images below 64 pixels")
+    lite.set_defaults(model="efficientnet", variant="lite0")
+    fid = sources.add_parser("inception", help="the Inception v3 of FID, as its usual PyTorch copy")
+    fid.add_argument("file", metavar="IN", help="pt_inception-2015-12-05-6726825d.pth, or the same as .safetensors")
+    fid.add_argument("out", metavar="OUT.safetensors")
     ours = sources.add_parser("run", help="weights of a run of ours, with a card")
     ours.add_argument("file", metavar="REF", help="a run's folder, folder@step, folder@best, or a file of ours")
     ours.add_argument("out", metavar="OUT.safetensors")
@@ -50,15 +56,18 @@ def run(args: argparse.Namespace) -> None:
         card = hand_on(args.file, args.out, scored=args.scores, bf16=args.bf16)
         print(f"wrote {args.out} ({Path(args.out).stat().st_size:,} bytes, hash {card['hash'][:12]})")
         return
-    from fergen.train.foreign import convert
+    from fergen.train.foreign import INCEPTION, convert
 
-    options = {"depth": getattr(args, "depth", None), "stem": args.stem, "variant": getattr(args, "variant", None)}
+    network = INCEPTION if args.source == "inception" else network_of(args)
+    report, digest = convert(args.source, args.file, args.out, **network)
+    print(f"{report}\nwrote {args.out} (hash {digest[:12]})")
+
+
+def network_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the asked network, as `fergen.train.foreign.read` takes it."""
+    options = {name: getattr(args, name, None) for name in ("depth", "stem", "variant")}
     options = {name: value for name, value in options.items() if value is not None}
     if getattr(args, "no_batch_norm", False):
         options["batch_norm"] = False
-    size = {"height": args.size, "width": args.size, "channels": args.channels}
-    report, digest = convert(
-        args.source, args.file, args.out, model=getattr(args, "model", "efficientnet"), options=options,
-        classes=args.classes, image=size,
-    )  # fmt: skip
-    print(f"{report}\nwrote {args.out} (hash {digest[:12]})")
+    image = {"height": args.size, "width": args.size, "channels": args.channels}
+    return {"model": args.model, "options": options, "classes": args.classes, "image": image}

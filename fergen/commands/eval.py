@@ -1,4 +1,4 @@
-"""Measure trained weights on the splits of a prepared set, with bootstrap intervals and pictures.
+"""Measure trained weights: a classifier on the splits of a prepared set, a generator by a judge and against real faces.
 
   fergen eval --workdir=runs/x                         the last checkpoint on validation, public and test
   fergen eval --workdir=runs/x --step=all --tta=ten_crop
@@ -7,6 +7,14 @@
 
 Writes <workdir>/eval/<step>/<split>.json (flat metric names) with the confusion matrix, reliability diagram and most
 confident mistakes beside it as PNG, and <workdir>/eval/curves.png over all steps measured.
+
+  fergen eval --workdir=runs/cgan --judge=fer2013_judge --guide=fer2013_small
+  fergen eval --workdir=runs/cgan --judge=runs/judge --features lite0 fer2013_small --n=2560
+
+A generator's faces go to a judge (another classifier than any that took part in its training) and into feature spaces:
+control per expression beside the judge's recall on real faces, Frechet and kernel distances, precision, recall, density
+and coverage beside the floor of real held-out faces. Writes <workdir>/eval/<step>/scores.json, samples.png,
+confusion.png and neighbours.png; of an autoencoder also how well it gives held-out faces back, and relabelled.png.
 """
 
 import argparse
@@ -16,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fergen.core.errors import BadInput
-from fergen.train.measure import chosen_steps, draw_curves, evaluate, follow
+from fergen.train.measure import chosen_steps, draw_curves, evaluate, follow, generates
 
 HELP = "measure trained weights on any split"
 
@@ -39,6 +47,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples per interval (%(default)s)")
     parser.add_argument("--batch", type=int, default=256, metavar="N", help="images per compiled call (%(default)s)")
     parser.add_argument("--out", metavar="DIR", help="where results go (default: <workdir>/eval/<step>)")
+    faces = parser.add_argument_group("generators")
+    faces.add_argument(
+        "--judge", metavar="REF", help="classifier that scores control (default for FER2013: the shipped)"
+    )
+    faces.add_argument("--guide", metavar="REF", help="classifier whose figure stands beside the judge's")
+    faces.add_argument(
+        "--features",
+        nargs="*",
+        metavar="SPACE",
+        help="lite0 (default), lite0@128 (faster), inception, or classifiers by reference",
+    )
+    faces.add_argument("--n", type=int, default=2560, help="faces of all classes together (%(default)s)")
+    faces.add_argument("--per-class", type=int, default=200, metavar="N", help="faces of each class (%(default)s)")
+    faces.add_argument("--seed", type=int, default=0, help="of the latents (%(default)s)")
 
 
 def show(report: Any) -> None:
@@ -50,6 +72,32 @@ def show(report: Any) -> None:
     classes = next(iter(report.results.values())).split.spec.classes
     print(f"\n{', '.join(report.members)}, 95 % bootstrap intervals\n")
     print(table.text({name: result.scores for name, result in report.results.items()}, classes), flush=True)
+
+
+def measure_faces(args: argparse.Namespace, references: Sequence[str], out: str | Path) -> None:
+    """Measure a generator and print its tables."""
+    from fergen.evals import generation_table
+    from fergen.train.measure_generator import evaluate as evaluate_generator
+
+    if len(references) > 1:
+        raise BadInput(f"expected one generator, found {len(references)} --weights")
+    report = evaluate_generator(
+        references[0],
+        judge=args.judge,
+        guide=args.guide,
+        features=("lite0",) if args.features is None else args.features,
+        data=args.data,
+        splits=args.split.split(",") if args.split else None,
+        n=args.n,
+        per_class=args.per_class,
+        seed=args.seed,
+        bootstrap=args.bootstrap,
+        out=out,
+        quiet=False,
+    )
+    for note in report.notes:
+        print(f"note: {note}", file=sys.stderr)
+    print(f"\n{references[0]}\n\n{generation_table.text(report.scores, report.classes)}\n\nfiles: {out}", flush=True)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -68,6 +116,11 @@ def run(args: argparse.Namespace) -> None:
         )
 
     def measure(references: Sequence[str], out: str | Path) -> None:
+        if generates(references[0]):
+            measure_faces(args, references, out)
+            return
+        if args.judge or args.guide or args.features is not None:
+            raise BadInput(f"--judge, --guide and --features are for generators; '{references[0]}' is a classifier")
         show(
             evaluate(
                 references,

@@ -7,6 +7,7 @@
   fergen prepare rafdb --from rafdb/
   fergen prepare folder --from my_faces/ --name mine --size 64 --channels 1
   fergen prepare procedural --count 20000 --size 64          drawn, needs no files
+  fergen prepare synthetic --from made/ --name made          faces of fergen sample, with their lineage
 
 The set goes to $FERGEN_DATA/<name> (default: the user's cache folder) and is then named in configs and commands.
 Validation is a tenth of train, chosen by the images' own pixels, unless the set brings its own. An audit is printed
@@ -25,7 +26,7 @@ HELP = "turn a set of faces on disk into prepared data, and audit it"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("source", metavar="NAME", help="form of the set: fer2013, affectnet, rafdb, folder, procedural")
+    parser.add_argument("source", metavar="NAME", help="fer2013, affectnet, rafdb, folder, procedural or synthetic")
     parser.add_argument("--from", dest="path", metavar="PATH", help="the file or folder to read")
     parser.add_argument("--name", help="name of the prepared set (default: the source's)")
     parser.add_argument("--root", metavar="DIR", help="folder of prepared sets (default: $FERGEN_DATA)")

@@ -1,6 +1,6 @@
 """Train an experiment to its end, resuming what its workdir holds.
 
-  fergen train --config=quickstart --eval
+  fergen train --config=procedural_small --eval
   fergen train --config=configs/fer2013_small.py --workdir=runs/small
   fergen train --config=fer2013_resnet18 --config.seed=1 --config.optim.lr=0.05 --workdir=runs/r18_1
 

@@ -1,8 +1,8 @@
 """Configs: one Python file per experiment whose `get_config(arg)` returns a ConfigDict.
 
 A config is named by a path (`configs/fer2013_small.py`) or by its stem (`fer2013_small`), optionally with an
-argument (`quickstart.py:smoke`). Fields are overridden as `--config.optim.lr=0.01`; an unknown field or a value of
-another type is an error that names the field.
+argument (`procedural_small.py:smoke`). Fields are overridden as `--config.optim.lr=0.01`; an unknown field or a value
+of another type is an error that names the field.
 """
 
 import ast
@@ -40,8 +40,9 @@ def find(reference: str) -> Path:
         shipped = folder / f"{path.stem}.py"
         if shipped.is_file() and (path.parent == Path(".") or path.parent.name == "configs"):
             return shipped
-    near = difflib.get_close_matches(path.stem, names(), n=3) or names()
-    raise BadInput(f"--config={reference}: no such config; try one of: {', '.join(near)}")
+    near = difflib.get_close_matches(path.stem, names(), n=3)
+    hint = f"try one of: {', '.join(near)}" if near else "fergen train --help lists those that there are"
+    raise BadInput(f"--config={reference}: no such config; {hint}")
 
 
 def load(reference: str, overrides: Iterable[str] = ()) -> ml_collections.ConfigDict:

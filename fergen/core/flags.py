@@ -1,6 +1,9 @@
 """The flags that verbs share: --config and overrides of its fields."""
 
 import argparse
+import textwrap
+
+from fergen.core import config
 
 
 def add_config(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -13,6 +16,9 @@ def add_config(parser: argparse.ArgumentParser, *, required: bool = True) -> Non
         " override its fields with --config.FIELD=VALUE",
     )
     parser.set_defaults(overrides=[])
+    parser.epilog = "configs:\n" + textwrap.fill(
+        "  ".join(config.names()), 110, initial_indent="  ", subsequent_indent="  "
+    )
 
 
 def config_of(args: argparse.Namespace):
@@ -21,6 +27,4 @@ def config_of(args: argparse.Namespace):
     Raises:
         BadInput: no such config, unknown field, wrong type.
     """
-    from fergen.core import config
-
     return config.load(args.config, args.overrides)

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,17 @@ class Record:
         if self.path.exists():
             kept = [row for row in rows(self.path) if row["step"] <= step]
             atomic_write(self.path, "".join(json.dumps(row) + "\n" for row in kept))
+
+
+def quality(scores: Mapping[str, Any]) -> float | None:
+    """Return by how much a checkpoint is to be preferred: its accuracy on validation, else its negative loss there.
+
+    Args:
+        scores: a row of the record; None is returned if it holds no score of validation.
+    """
+    if "validation/accuracy" in scores:
+        return float(scores["validation/accuracy"])
+    return -float(scores["validation/loss"]) if "validation/loss" in scores else None
 
 
 def rows(path: str | Path) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fergen.core.errors import BadInput
 from fergen.data import ferplus
-from fergen.data.vocabulary import mapping
+from fergen.data.vocabulary import canonical, mapping
 
 if TYPE_CHECKING:
     from fergen.data.dataset import Split
@@ -66,6 +66,26 @@ def choose(
     if kind == "ferplus_soft":
         chosen["soft"] = ferplus.soft_labels(chosen["votes"], chosen["label"], to)
     return chosen, kept, dropped
+
+
+def only(split: "Split", name: str) -> "Split":
+    """Return the images of one class alone; the classes keep their numbers.
+
+    Raises:
+        BadInput: the set has no such class.
+    """
+    classes = split.spec.classes
+    # A class of a user's own may be none that the vocabularies know.
+    wanted = name if name in classes else canonical(name)
+    if wanted not in classes:
+        raise BadInput(f"the set '{split.spec.name}' has no class '{name}'; it has: {', '.join(classes)}")
+    kept = np.flatnonzero(split.labels == classes.index(wanted))
+    return dataclasses.replace(
+        split,
+        images=split.images[kept],
+        rows={key: values[kept] for key, values in split.rows.items()},
+        index=None if split.index is None else split.index[kept],
+    )
 
 
 def join(first: "Split", second: "Split") -> "Split":

@@ -51,7 +51,7 @@ def prepare(
     A set of that name from other files or options is replaced once the new one is whole.
 
     Args:
-        source: a module of `fergen.data.sources`: fer2013, affectnet, rafdb, folder, procedural.
+        source: a module of `fergen.data.sources`: fer2013, affectnet, rafdb, folder, procedural, synthetic.
         path: what to read; None for sources that draw their images.
         name: the set's name; None takes the source's.
         root: folder of prepared sets; None takes $FERGEN_DATA or the user's cache.

@@ -34,6 +34,7 @@ class CNN(nn.Module):
         for block, (filters, rate) in enumerate(zip(self.filters, self.dropouts), start=1):
             for i in (1, 2):
                 x = nn.relu(layer(x, filters, 3, (f"block{block}_conv{i}", f"block{block}_bn{i}")))
+            self.sow("intermediates", f"stage{block}", x)
             x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
             x = nn.Dropout(rate, deterministic=not train)(x)
         self.sow("intermediates", "feature_map", x)

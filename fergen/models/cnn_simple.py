@@ -30,7 +30,9 @@ class CNNSimple(nn.Module):
         layer = ConvNorm(train, dtype=self.dtype)
         for i, filters in enumerate(self.filters, start=1):
             x = layer(x, filters, 3, (f"conv{i}", f"bn{i}"))
-            x = nn.max_pool(nn.relu(x), window_shape=(2, 2), strides=(2, 2))
+            x = nn.relu(x)
+            self.sow("intermediates", f"stage{i}", x)
+            x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
         self.sow("intermediates", "feature_map", x)
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)

@@ -136,6 +136,8 @@ class EfficientNet(nn.Module):
         for number, (i, j, stage, rate) in enumerate(self.blocks(stages)):
             name = f"blocks_{number}" if lite else f"features_{i + 1}_{j}"
             x = block(stage, stage.stride if j == 0 else 1, rate, layer, name=name)(x)
+            if j == stage.layers - 1:
+                self.sow("intermediates", f"stage{i + 1}", x)
         last = len(stages) + 1
         names = ("conv_head", "bn1") if lite else (f"features_{last}_0", f"features_{last}_1")
         x = activation(layer(x, LAST, 1, names))

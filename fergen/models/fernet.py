@@ -54,6 +54,7 @@ class Fernet(nn.Module):
                 y = nn.relu(conv_norm(x, width, f"stage{stage}_block{block}_a"))
                 y = conv_norm(y, width, f"stage{stage}_block{block}_b", zero=True)
                 x = nn.relu(x + y)
+            self.sow("intermediates", f"stage{stage + 1}", x)
         self.sow("intermediates", "feature_map", x)
         x = x.mean((1, 2))
         self.sow("intermediates", "features", x)

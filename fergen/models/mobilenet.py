@@ -117,6 +117,7 @@ class MobileNetV3(nn.Module):
         x = nn.hard_swish(layer(x, 16, 3, ("features_0_0", "features_0_1"), stride=stride))
         for i, row in enumerate(rows, start=1):
             x = Bottleneck(row, layer, name=f"features_{i}")(x)
+            self.sow("intermediates", f"stage{i}", x)
         last = len(rows) + 1
         x = nn.hard_swish(layer(x, 6 * rows[-1].out, 1, (f"features_{last}_0", f"features_{last}_1")))
         self.sow("intermediates", "feature_map", x)

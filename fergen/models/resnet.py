@@ -88,6 +88,7 @@ class ResNet(nn.Module):
                     layer=layer,
                     name=f"layer{stage + 1}_{i}",
                 )(x)
+            self.sow("intermediates", f"stage{stage + 1}", x)
         self.sow("intermediates", "feature_map", x)
         x = global_average(x)
         self.sow("intermediates", "features", x)

@@ -19,7 +19,10 @@ from fergen.losses.classification import balanced_weights, cross_entropy, weight
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
 from fergen.optim.sam import sam_gradient
-from fergen.tasks.state import State, new_net
+from fergen.tasks.state import Fixed, State, new_net
+
+# What the loop measures along training: a file of fergen/evals.
+EVALUATOR = "validation"
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,19 @@ class Task:
         return state.nets["classifier"].variables()
 
 
-def build(config, train: Split, steps: int) -> Task:
+def references(config) -> dict[str, str]:
+    """Return the fixed networks that training needs: none."""
+    return {}
+
+
+def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
         config: fields model, optim, augment, loss, ema, sam, precision.
         train: the training set, for its classes, image shape, mean, std, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
+        fixed: the networks of `references`.
 
     Raises:
         BadInput: a field is out of range.
@@ -185,6 +194,13 @@ def module_of(spec: Mapping[str, Any]):
         raise BadInput(f"model '{name}': {error}") from None
 
 
+def shapes_of(spec: Mapping[str, Any]) -> Any:
+    """Return the shapes and types of the weights that a spec describes."""
+    size = spec["image"]
+    x = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), jnp.float32)
+    return jax.eval_shape(lambda key, x: module_of(spec).init(key, x, train=False), jax.random.key(0), x)
+
+
 def normalise(images: jax.Array, spec: Mapping[str, Any]) -> jax.Array:
     """Subtract the training set's mean and divide by its std, per channel."""
     return (images - jnp.asarray(spec["mean"], jnp.float32)) / jnp.asarray(spec["std"], jnp.float32)
@@ -212,16 +228,25 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
 
     `logits(variables, images)`: images uint8 or float32 [-1, 1], [b, h, w, c] of any size -> float32 [b, k].
     `features(variables, images)`: -> float32 [b, d], the vector before the head.
+    `maps(variables, images)`: -> name -> feature maps [b, h', w', c'], all that the model sows: its stages from the
+    input on (stage1, stage2, ...; VGG's are relu1_1, relu1_2, ...), and the last, feature_map. What is not used costs
+    nothing in a compiled call.
     """
     module = module_of(spec)
+
+    def sown(variables, images):
+        x = normalise(conform(images, spec), spec)
+        _, seen = module.apply(variables, x, train=False, mutable=["intermediates"])
+        return {name: value for name, (value,) in seen["intermediates"].items()}
 
     def logits(variables, images):
         x = normalise(conform(images, spec), spec)
         return module.apply(variables, x, train=False).astype(jnp.float32)
 
     def features(variables, images):
-        x = normalise(conform(images, spec), spec)
-        _, seen = module.apply(variables, x, train=False, mutable=["intermediates"])
-        return seen["intermediates"]["features"][0].astype(jnp.float32)
+        return sown(variables, images)["features"].astype(jnp.float32)
 
-    return {"logits": logits, "features": features}
+    def maps(variables, images):
+        return {name: value for name, value in sown(variables, images).items() if name != "features"}
+
+    return {"logits": logits, "features": features, "maps": maps}

@@ -1,11 +1,32 @@
 """What a task trains: arrays only, one pytree that is donated to each step and saved as it is."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import flax.struct
 import jax
 
 from fergen.optim.ema import ema_init
+
+
+class Fixed(Protocol):
+    """A network that a task uses and does not train: a guide, a perceptual network; `train.restore` makes them."""
+
+    @property
+    def name(self) -> str:
+        """The reference."""
+
+    @property
+    def hash(self) -> str:
+        """Of its weights."""
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """What its functions were built from."""
+
+    @property
+    def predict(self) -> dict[str, Callable]:
+        """Name -> pure function of (variables, ...)."""
 
 
 class Net(flax.struct.PyTreeNode):

@@ -5,7 +5,9 @@ import time
 from typing import Any
 
 import jax
+import numpy as np
 
+from fergen.evals import sampling
 from fergen.train.flops import flops
 from fergen.train.setup import prepare, run_key
 
@@ -21,8 +23,8 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         compile_seconds of one step; step_images_per_second (one block, again and again), input_images_per_second
         (blocks alone, gathered on the device), train_images_per_second (both, as training does it), outside_step (the
         share of time that training spends outside the compiled call), flops_per_image and flops_per_second
-        (convolutions and matrix products as computed), predict_images_per_second, peak_memory_bytes, parameters,
-        batch_size, device.
+        (convolutions and matrix products as computed), predict_images_per_second (of a classifier), samples_per_second
+        (of a generator), peak_memory_bytes, parameters, batch_size, device.
     """
     this = prepare(config)
     k, images = config.scan, config.scan * config.batch_size
@@ -74,6 +76,7 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         "flops_per_image": per_image,
         "flops_per_second": per_image * step_rate,
         "predict_images_per_second": predict_rate(this, holder[0], seconds),
+        "samples_per_second": sample_rate(this, holder[0], seconds),
         "peak_memory_bytes": peak_memory(),
     }
 
@@ -99,6 +102,16 @@ def predict_rate(this, state, seconds: float) -> float:
     images = this.validation.images[:256]
     call = jax.jit(logits)
     return rate(lambda: jax.block_until_ready(call(weights, images)), len(images), seconds)[0]
+
+
+def sample_rate(this, state, seconds: float) -> float:
+    """Return samples/s of a generator, from row numbers to uint8 images on the host; 0 for other tasks."""
+    if "sample" not in this.task.predict:
+        return 0.0
+    weights, predict, spec = this.task.weights(state), this.task.predict, this.task.spec
+    rows = np.arange(sampling.BATCH)
+    labels = rows % len(spec["classes"])
+    return rate(lambda: sampling.of_rows(predict, spec, weights, rows, labels), len(rows), seconds)[0]
 
 
 def peak_memory() -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from fergen.core.errors import BadInput
 from fergen.core.paths import read_json
 from fergen.train import weights
-from fergen.train.restore import restore
+from fergen.train.restore import Restored, restore
 
 # Of the flat scores of `fergen eval`, what a card carries; each with its interval where there is one.
 SCORES = (
@@ -19,9 +19,15 @@ SCORES = (
     "ferplus/accuracy",
     "five/accuracy",
 )
-USE = (
+# The same of a generator: the scores whose names begin so.
+GENERATED = ("n", "control/macro", "control/ratio", "judge/real/macro", "fid/", "kid/", "coverage/", "reconstruction/")
+RECOGNISES = (
     "Classifies the expression that a face shows in a picture. An expression is not an inner feeling. Not for judging"
     " people at work, at school, or for access to anything; not validated for groups of people apart."
+)
+GENERATES = (
+    "Generates faces of people who do not exist, with an expression as the pictures that it learned from show it. For"
+    " research and to train recognisers; not to deceive. It repeats the biases of those pictures."
 )
 
 
@@ -31,7 +37,7 @@ def hand_on(reference: str, out: str | Path, *, scored: str | Path | None = None
     Args:
         reference: see `fergen.train.restore`.
         out: ends in .safetensors.
-        scored: folder that `fergen eval` wrote for these weights; its scores and temperature go into the card.
+        scored: folder that `fergen eval` wrote for these weights; its scores go into the card.
         bf16: store parameters in bfloat16.
 
     Returns:
@@ -43,19 +49,31 @@ def hand_on(reference: str, out: str | Path, *, scored: str | Path | None = None
     if Path(out).suffix != ".safetensors":
         raise BadInput(f"{out}: expected a name ending in .safetensors")
     found = restore(reference)
+    spec, variables = for_use(found)
+    classifies = spec["task"] == "classifier"
     config = found.card.get("config", {})
     card: dict[str, Any] = {
         "config": config,
         "step": found.step if found.step is not None else found.card.get("step"),
         "data": found.lineage["data"],
         "stored": "bfloat16 parameters" if bf16 else "float32",
-        "use": USE,
+        "use": RECOGNISES if classifies else GENERATES,
     }
     if scored:
-        card |= scores_of(Path(scored), found.hash)
+        card |= (scores_of if classifies else scores_of_generator)(Path(scored), found.hash)
     # The run's own weights are in the file's lineage: rounded to bfloat16 they have another hash, and are no others.
-    digest = weights.write(out, found.variables, spec=found.spec, lineage=found.lineage, card=card, bf16=bf16)
+    digest = weights.write(out, variables, spec=spec, lineage=found.lineage, card=card, bf16=bf16)
     return {**card, "hash": digest}
+
+
+def for_use(found: Restored) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return spec and variables without the critic of a GAN, which serves training alone."""
+    spec, variables = found.spec, found.variables
+    if "critic" not in spec.get("nets", ()):
+        return spec, variables
+    kept = {kind: {name: tree for name, tree in trees.items() if name != "critic"} for kind, trees in variables.items()}
+    spec = {**spec, "nets": [name for name in spec["nets"] if name != "critic"]}
+    return spec, {kind: trees for kind, trees in kept.items() if trees}
 
 
 def scores_of(folder: Path, digest: str) -> dict[str, Any]:
@@ -81,3 +99,23 @@ def scores_of(folder: Path, digest: str) -> dict[str, Any]:
             name: [flat[name], flat.get(f"{name}.low"), flat.get(f"{name}.high")] for name in SCORES if name in flat
         }
     return {"scores": scores, "n": counts, "temperature": temperature}
+
+
+def scores_of_generator(folder: Path, digest: str) -> dict[str, Any]:
+    """Return {scores: name -> value, measured: judge and hashes} from the scores.json of a generator's evaluation.
+
+    Raises:
+        BadInput: there is none, or it was measured of other weights than those of hash `digest`.
+    """
+    file = folder / "scores.json"
+    if not file.is_file():
+        raise BadInput(f"{file}: expected the scores of fergen eval, found none")
+    flat = read_json(file)
+    if flat.get("generator_hash") != digest:
+        raise BadInput(
+            f"{file}: measured of weights {str(flat.get('generator_hash'))[:12]}, expected {digest[:12]}; measure these"
+            " weights first: fergen eval"
+        )
+    scores = {name: value for name, value in flat.items() if name.startswith(GENERATED)}
+    measured = {name: flat[name] for name in ("judge", "judge_hash", "data", "data_hash", "features", "seed")}
+    return {"scores": scores, "measured": measured}

@@ -22,6 +22,7 @@ from orbax.checkpoint import checkpoint_managers as policies
 
 from fergen.core.errors import BadInput, FergenError
 from fergen.core.paths import plain
+from fergen.core.record import quality
 from fergen.core.tree import leaf_names, nest
 
 FOLDER = "checkpoints"
@@ -72,13 +73,13 @@ class Checkpoints:
 
     Args:
         workdir: the run's folder.
-        keep: how many of the newest to keep; the best by validation accuracy is kept beside them.
+        keep: how many of the newest to keep; the best by validation is kept beside them.
     """
 
     def __init__(self, workdir: str | Path, keep: int = 2):
         self.folder = (Path(workdir) / FOLDER).resolve()
         # best_fn with max_to_keep would delete the newest step; the policies keep either.
-        keep_best = policies.BestN(get_metric_fn=lambda metrics: metrics["validation/accuracy"], n=1)
+        keep_best = policies.BestN(get_metric_fn=lambda metrics: metrics["quality"], n=1)
         options = ocp.CheckpointManagerOptions(
             preservation_policy=policies.AnyPreservationPolicy([policies.LatestN(keep), keep_best]),
             create=True,
@@ -115,6 +116,7 @@ class Checkpoints:
             "state_sums": checksums(state),
             "weight_sums": checksums(weights),
         }
+        best = quality(metrics)
         with disk_errors(self.folder, step):
             self.manager.save(
                 step,
@@ -123,7 +125,7 @@ class Checkpoints:
                     weights=ocp.args.StandardSave(weights),
                     meta=ocp.args.JsonSave({**meta, "seal": seal(meta)}),
                 ),
-                metrics=metrics or None,
+                metrics=None if best is None else {"quality": best},
                 force=True,
             )
 
@@ -296,7 +298,7 @@ def locked(workdir: str | Path) -> Generator[None]:
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(f"--workdir={workdir}: expected a folder to write in ({error.strerror})") from None
+        raise BadInput(f"{workdir}: expected a folder to write in ({error.strerror})") from None
     if jax.process_index():
         yield
         return
@@ -304,5 +306,5 @@ def locked(workdir: str | Path) -> Generator[None]:
         try:
             fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(f"{workdir}: another run is at work here; wait for it or take another --workdir") from None
+            raise BadInput(f"{workdir}: another run is at work here; wait for it or take another folder") from None
         yield

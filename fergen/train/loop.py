@@ -5,11 +5,12 @@ randomness is derived from (seed, step), the sample order from (seed, epoch), an
 """
 
 import contextlib
+import importlib
 import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,11 @@ from fergen.core.clock import Progress
 from fergen.core.errors import BadInput, NonFinite, Preempted
 from fergen.core.paths import write_json
 from fergen.core.tree import count, nonfinite
-from fergen.evals import validation
+from fergen.evals import sheet
 from fergen.train.checkpoints import Checkpoints, locked, steps
 from fergen.train.initial import initialise
 from fergen.train.restore import Restored, restore
-from fergen.train.setup import Run, prepare, run_key
+from fergen.train.setup import Run, prepare, run_key, task_module
 from fergen.train.writer import Writer
 
 # What may change between a run and its resumption: nothing that the weights depend on.
@@ -88,7 +89,7 @@ def train(
         print(f"{config.name}: {sizes}; {this.source.n:,} images, {step} of {this.steps} steps done, batch"
               f" {config.batch_size}, {this.mesh.size} device(s)", file=sys.stderr, flush=True)  # fmt: skip
 
-    evaluate = validation.build(this.task.predict, this.validation) if this.validation is not None else None
+    evaluate, picture = evaluator(this), sheet.build(this.task.predict, this.task.spec)
     progress = Progress((this.steps - step) * config.batch_size, label="train", quiet=quiet)
     began, inside = time.monotonic(), 0.0
     while True:
@@ -98,6 +99,8 @@ def train(
             if evaluate and (step % config.eval_every == 0 or done):
                 scores = evaluate(this.task.weights(state))
                 writer.write(step, scores)
+            if picture and (step % config.eval_every == 0 or done):
+                writer.samples(step, picture(this.task.weights(state)), this.task.spec)
             if step % config.save_every == 0 or done or stop.is_set():
                 require_finite(state, step)
                 spent = clock["seconds"] + time.monotonic() - began
@@ -127,6 +130,14 @@ def train(
     if not quiet and inside:
         print(f"train: {wall - inside:.1f} s of {wall:.1f} s outside the compiled step", file=sys.stderr)
     return {**writer.last, "step": step, "seconds": clock["seconds"] + wall, "workdir": str(workdir)}
+
+
+def evaluator(this: Run) -> Callable | None:
+    """Return variables -> scores on the validation split, of the kind that the task's module names."""
+    kind = task_module(this.config.task).EVALUATOR
+    if not kind or this.validation is None:
+        return None
+    return importlib.import_module(f"fergen.evals.{kind}").build(this.task.predict, this.validation)
 
 
 def start(this: Run, saver: Checkpoints, initial: Restored | None, *, quiet: bool) -> tuple[Any, dict, dict]:
@@ -161,9 +172,10 @@ def require_same_run(meta: dict[str, Any], this: Run) -> None:
                 f"this workdir was begun with config.{field} = {theirs.get(field)}, now it is {ours.get(field)};"
                 " take another --workdir, or the former value"
             )
-    for digest, name in this.lineage["data"].items():
-        if digest not in meta["lineage"]["data"]:
-            raise BadInput(f"data set {name} has changed since this workdir was begun; take another --workdir")
+    for kind, what in (("data", "the data set {} has"), ("weights", "the weights {} have")):
+        for digest, name in this.lineage[kind].items():
+            if digest not in meta["lineage"][kind]:
+                raise BadInput(f"{what.format(name)} changed since this workdir was begun; take another --workdir")
 
 
 def flat(fields: dict[str, Any], prefix: str = "") -> dict[str, Any]:

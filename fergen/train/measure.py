@@ -53,6 +53,17 @@ def evaluate(
     return report
 
 
+def generates(reference: str) -> bool:
+    """Return whether a reference is to a generator's weights.
+
+    Raises:
+      BadInput: as `fergen.train.restore.restore`.
+    """
+    from fergen.train.restore import restore
+
+    return "sample" in restore(reference).predict
+
+
 def trained_on(restored: Any) -> str:
     """Return the name of the set that weights were trained on.
 

@@ -1,6 +1,6 @@
 """Restore: a reference to weights becomes predict functions, variables, spec and lineage.
 
-A reference is a run's workdir (`runs/x`: its last checkpoint), `runs/x@12000`, `runs/x@best` (by validation accuracy),
+A reference is a run's workdir (`runs/x`: its last checkpoint), `runs/x@12000`, `runs/x@best` (by validation),
 a shipped name (`fer2013_small`), or a .safetensors file.
 """
 
@@ -10,11 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-
 from fergen.core import lineage as lineages
 from fergen.core.errors import BadInput
-from fergen.core.record import rows
+from fergen.core.record import quality, rows
 from fergen.core.tree import require_same, tree_hash
 from fergen.train import checkpoints, weights
 
@@ -92,8 +90,8 @@ def choose(workdir: Path, at: str) -> int:
     if not at:
         return there[-1]
     if at == "best":
-        metric = "validation/accuracy"
-        scored = {row["step"]: row[metric] for row in rows(workdir / "metrics.jsonl") if metric in row}
+        judged = {row["step"]: quality(row) for row in rows(workdir / "metrics.jsonl")}
+        scored = {step: value for step, value in judged.items() if value is not None}
         kept = [(scored[step], step) for step in there if step in scored]
         if not kept:
             raise BadInput(f"{workdir}@best: no checkpoint there was scored on validation; take a step: {there}")
@@ -110,7 +108,4 @@ def require_variables(variables: dict, spec: dict, where: str) -> None:
         BadInput: names the first leaf that differs.
     """
     task = importlib.import_module(f"fergen.tasks.{spec['task']}")
-    size = spec["image"]
-    x = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), "float32")
-    expected = jax.eval_shape(lambda key, x: task.module_of(spec).init(key, x, train=False), jax.random.key(0), x)
-    require_same(variables, expected, f"weights {where}")
+    require_same(variables, task.shapes_of(spec), f"weights {where}")

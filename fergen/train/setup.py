@@ -14,6 +14,7 @@ from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
 from fergen.data import dataset, labels
 from fergen.train import inputs
+from fergen.train.restore import restore
 
 
 class Run(NamedTuple):
@@ -59,12 +60,17 @@ def prepare(config) -> Run:
     k = config.scan
     # Whole dispatches only, so that a resumed run cuts its dispatches where an uninterrupted one does.
     steps = max(1, round(config.epochs * len(train) / config.batch_size / k)) * k
-    task = task_module(config.task).build(config, train, steps)
-    lineage = lineages.of_data(train.spec.name, train.spec.hash, train.spec.lineage)
+    module = task_module(config.task)
+    fixed = {name: restore(reference) for name, reference in module.references(config).items()}
+    task = module.build(config, train, steps, fixed)
+    lineage = lineages.merge(
+        lineages.of_data(train.spec.name, train.spec.hash, train.spec.lineage), *(net.lineage for net in fixed.values())
+    )
     whole = meshes.replicated(mesh)
+    frozen = {name: meshes.place(net.variables, whole) for name, net in fixed.items()}
     init = jax.jit(lambda key: task.init(key, source.spec), out_shardings=whole)
     one = one_step(task, source, run_key(config))
-    return Run(config, task, source, validation, lineage, steps, mesh, init, one, dispatch_of(one, k, whole), {})
+    return Run(config, task, source, validation, lineage, steps, mesh, init, one, dispatch_of(one, k, whole), frozen)
 
 
 def check(config) -> None:
@@ -73,6 +79,8 @@ def check(config) -> None:
     Raises:
         BadInput: names the first field that is out of range.
     """
+    if "study" in config:
+        raise BadInput(f"--config={config.name}: this is a study of several trainings: use fergen study")
     for field in ("batch_size", "scan", "keep"):
         if config[field] < 1:
             raise BadInput(f"--config.{field}={config[field]}: expected 1 or more")
@@ -112,11 +120,18 @@ def splits(options) -> tuple[dataset.Split, dataset.Split | None]:
         raise BadInput(f"--config.data.split={options.split}: expected train or train+validation (a final run)")
     if options.stream and options.split != "train":
         raise BadInput(f"--config.data.split={options.split}: streamed input reads one split, train")
+    if options.stream and options.get("only", ""):
+        raise BadInput(f"--config.data.only={options.only}: streamed input reads all classes; leave data.stream False")
     name, vocabulary, kind = options.name, options.vocabulary or None, options.labels
     train = dataset.load_or_prepare(name, "train", vocabulary=vocabulary, labels=kind, images=not options.stream)
+    only = options.get("only", "")
+    if only:
+        train = labels.only(train, only)
     if "validation" not in train.spec.splits:
         return train, None
     validation = dataset.load(name, "validation", vocabulary=vocabulary, labels=kind)
+    if only:
+        validation = labels.only(validation, only)
     if options.split == "train+validation":
         # What was trained on can choose nothing: a final run has a frozen schedule and no validation.
         return labels.join(train, validation), None

@@ -34,7 +34,8 @@ def write(path: str | Path, variables: Any, *, spec: dict, lineage: dict, card: 
         card: free JSON about training and measured scores.
         bf16: store parameters in bfloat16 (batch statistics stay float32).
     """
-    leaves = {name: np.ascontiguousarray(leaf) for name, leaf in leaf_names(variables).items()}
+    # Not np.ascontiguousarray, which makes a vector of a scalar.
+    leaves = {name: np.asarray(leaf, order="C") for name, leaf in leaf_names(variables).items()}
     if bf16:
         leaves = {n: x.astype(ml_dtypes.bfloat16) if n.startswith("params/") else x for n, x in leaves.items()}
     digest = tree_hash(leaves)

@@ -49,9 +49,31 @@ class Writer:
             for name, value in values.items():
                 self.board.add_scalar(name, value, step)
 
+    def samples(self, step: int, images: Any, spec: dict[str, Any]) -> None:
+        """Write a generator's samples as a picture: one row per class, one column per latent.
+
+        Args:
+            step: names the file, samples/<step>.png.
+            images: uint8 [rows, columns, h, w, c].
+            spec: of the task; its classes name the rows.
+        """
+        if jax.process_index() == 0:
+            from fergen.show import faces
+
+            classes = spec["classes"] if spec["conditional"] else None
+            faces.grid(images, self.workdir / "samples" / f"{step:06d}.png", classes=classes)
+
     def note(self) -> str:
         """Return the last numbers in a few words."""
-        shown = {"train/loss": "loss", "train/accuracy": "accuracy", "validation/accuracy": "validation"}
+        shown = {
+            "train/loss": "loss",
+            "train/loss/critic": "critic",
+            "train/accuracy": "accuracy",
+            "validation/accuracy": "validation",
+            "validation/loss": "validation loss",
+        }
+        if "validation/accuracy" in self.last:
+            del shown["validation/loss"]
         return " ".join(f"{short} {self.last[name]:.3f}" for name, short in shown.items() if name in self.last)
 
     def draw(self) -> None:

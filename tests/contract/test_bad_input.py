@@ -8,7 +8,7 @@ from fergen.train import checkpoints
 from tests.contract.world import ROW, Case, refused, untouched
 
 TRAIN: dict[str, Case] = {
-    "unknown config": (lambda w: ["--config=quikstart"], ("--config=quikstart", "no such config", "quickstart")),
+    "unknown config": (lambda w: ["--config=fer2013_smal"], ("no such config", "fer2013_small")),
     "no such config file": (lambda w: ["--config=mine.py"], ("mine.py", "no such config")),
     "a config with an error": (
         lambda w: [f"--config={w.write('mine.py', 'import nowhere_at_all')}"],
@@ -97,6 +97,7 @@ EVAL: dict[str, Case] = {
     "no place for results": (lambda w: ["--weights", "RUN"], "--out=DIR"),
     "one member to select from": (lambda w: ["--weights", "RUN", "--select", "--out=x"], "several --weights"),
     "no batch": (lambda w: ["--workdir=RUN", "--batch=0"], "--batch"),
+    "a judge of a classifier": (lambda w: ["--workdir=RUN", "--judge=fer2013_judge"], ("for generators", "classifier")),
 }
 
 
@@ -149,3 +150,41 @@ def test_predict(case, world, trained, capsys):
     argv = ["predict", f"--weights={trained}", "--out=out.csv", *arguments(world)]
     with untouched(world.folder, trained):
         refused(argv, said, capsys)
+
+
+SAMPLE: dict[str, Case] = {
+    "no such weights": (lambda w: ["--weights=nothing"], "weights 'nothing'"),
+    "weights of a classifier": (lambda w: [], ("expected a generator", "found a classifier")),
+    "a folder and a set": (lambda w: ["--out=a", "--dataset=b"], "expected --out or --dataset, found both"),
+    "a number of faces for a picture": (lambda w: ["--n=10"], "--n goes with --out=DIR or --dataset=DIR"),
+    "columns of a folder": (lambda w: ["--out=a", "--columns=3"], "--columns goes with a picture"),
+    "counts that are none": (lambda w: ["--dataset=a", "--labels=happy"], ("--labels=happy", "EMOTION=NUMBER")),
+    "counts and classes": (lambda w: ["--dataset=a", "--labels=sad=1", "--classes=sad"], "leave out --n, --classes"),
+    "a confidence without a filter": (lambda w: ["--dataset=a", "--confidence=.5"], "with --filter"),
+    "no faces": (lambda w: ["--dataset=a", "--n=0"], "--n=0: expected at least 1"),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLE)
+def test_sample(case, world, trained, capsys):
+    arguments, said = SAMPLE[case]
+    with untouched(world.folder, trained):
+        refused(["sample", f"--weights={trained}", *arguments(world)], said, capsys)
+
+
+STUDY: dict[str, Case] = {
+    "unknown config": (lambda w: ["--config=closed_lop"], ("no such config", "closed_loop")),
+    "an experiment": (lambda w: ["--config=fer2013_small"], ("fer2013_small", "fergen train")),
+    "unknown field": (lambda w: ["--config=closed_loop", "--config.judges=x"], "did you mean judge?"),
+    "a generator as judge": (
+        lambda w: ["--config=closed_loop", "--config.judge=procedural_cgan"],
+        ("--config.judge=procedural_cgan", "expected the config of a classifier"),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", STUDY)
+def test_study(case, world, capsys):
+    arguments, said = STUDY[case]
+    with untouched(world.folder):
+        refused(["study", "--workdir=run", "--quiet", *arguments(world)], said, capsys)

@@ -19,7 +19,7 @@ def test_help_lists_every_verb(argv, capsys):
     assert shown.err == ""
     for verb in VERBS:
         assert f"\n  {verb:<10} {main.help_of(verb)}\n" in shown.out
-    assert set(VERBS) >= {"prepare", "train", "eval", "predict", "bench", "convert"}
+    assert set(VERBS) >= {"prepare", "train", "eval", "predict", "sample", "bench", "convert", "study"}
 
 
 def test_version(capsys):
@@ -53,7 +53,7 @@ def test_examples_parse(verb):
 
 
 def test_unknown_verb(capsys):
-    assert main.main(["tarin", "--config=quickstart"]) == 2
+    assert main.main(["tarin", "--config=fer2013_small"]) == 2
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == f"fergen: no verb 'tarin'; there are: {', '.join(VERBS)}\n"
@@ -107,5 +107,5 @@ def test_the_process_ends_with_the_status():
     )
     assert done.returncode == 2
     assert done.stdout == ""
-    assert done.stderr.startswith("fergen: --config=nowhere: no such config; try one of: ")
+    assert done.stderr.startswith("fergen: --config=nowhere: no such config; fergen train --help lists ")
     assert done.stderr.count("\n") == 1

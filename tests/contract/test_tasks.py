@@ -10,35 +10,42 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fergen.core import config as configs
 from fergen.core import mesh as meshes
 from fergen.core.tree import leaf_names
 from fergen.data import dataset
+from fergen.evals import sampling
 from fergen.train import setup
+from tests.train.conftest import TINY
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH, STEPS = 16, 60
 
 
 class Row(NamedTuple):
-    """How a task enters the table: on top of the tiny config of tests/train, which names the task's model.
+    """How a task enters the table; a task of several kinds may have several rows.
 
     Attributes:
+        config: the experiment to start from, on the tiny set of tests/train.
         whole: overrides under which everything random is on.
-        plain: overrides under which nothing is random and the loss can reach zero.
-        model: options of the model in the plain form.
         smooth: overrides under which close gradients give close updates, for the comparison of devices.
-        of_images: the functions of `predict` that take (variables, images).
+        plain: of a classifier: overrides under which nothing is random and the loss can reach zero.
+        model: options of the model in the plain form.
+        of_images: the functions of `predict` that take (variables, images); a generator has none.
     """
 
+    config: str
     whole: tuple[str, ...]
-    plain: tuple[str, ...]
-    model: dict
     smooth: tuple[str, ...]
-    of_images: tuple[str, ...]
+    plain: tuple[str, ...] = ()
+    model: dict = {}  # noqa: RUF012 (read only)
+    of_images: tuple[str, ...] = ()
 
 
+SMOOTH = ("optim.lr=1e-3", "optim.eps=0.1")
 TASKS = {
     "classifier": Row(
+        config=str(TINY),
         whole=("ema=0.9",),
         plain=("augment.flip=0", "augment.rotate=0", "augment.translate=0", "loss.label_smoothing=0", "ema=0",
                "optim.lr=0.01"),
@@ -46,21 +53,33 @@ TASKS = {
         smooth=("optim.name=sgd", "optim.lr=0.05"),
         of_images=("logits", "features"),
     ),
+    "gan": Row(config="procedural_gan:smoke", whole=(), smooth=SMOOTH),
+    "cgan": Row(config="procedural_cgan:smoke", whole=(), smooth=SMOOTH),
+    "acgan": Row(config="procedural_acgan:smoke", whole=(), smooth=SMOOTH),
+    "cvae": Row(config="procedural_cvae:smoke", whole=(), smooth=SMOOTH),
+    "flow": Row(config="procedural_flow:smoke", whole=(), smooth=SMOOTH),
 }  # fmt: skip
 task_names = pytest.mark.parametrize("name", TASKS)
+classifiers = pytest.mark.parametrize("name", [name for name, row in TASKS.items() if row.of_images])
+generators = pytest.mark.parametrize("name", [name for name, row in TASKS.items() if not row.of_images])
 
 
 def test_every_task_is_in_the_table():
     files = (ROOT / "fergen" / "tasks").glob("*.py")
-    assert set(TASKS) == {p.stem for p in files if hasattr(setup.task_module(p.stem), "build")}
+    tasks = {configs.load(row.config).task for row in TASKS.values() if row.config != str(TINY)} | {"classifier"}
+    assert tasks == {p.stem for p in files if hasattr(setup.task_module(p.stem), "build")}
+
+
+def at_tiny(config, tiny_set):
+    return f"{config}:{tiny_set}" if config == str(TINY) else config
 
 
 @pytest.fixture
-def made(tiny, tiny_set):
+def made(tiny_set):
     """A function of (name, overrides) that builds a task, a batch and the batch's shapes."""
 
     def make(name, overrides, channels=1, **model):
-        config = tiny(f"task={name}", *overrides)
+        config = configs.load(at_tiny(TASKS[name].config, tiny_set), [f"data.name={tiny_set}", *overrides])
         with config.unlocked():
             config.model.update(model)
         split = dataset.load(tiny_set, "train")
@@ -72,7 +91,7 @@ def made(tiny, tiny_set):
             std=split.spec.std * channels,
         )
         split = dataclasses.replace(split, images=images, spec=spec)
-        task = setup.task_module(name).build(config, split, STEPS)
+        task = setup.task_module(config.task).build(config, split, STEPS, {})
         batch = {"image": images[:BATCH], "label": np.asarray(split.labels[:BATCH])}
         return task, batch, {k: jax.ShapeDtypeStruct(v.shape, v.dtype) for k, v in batch.items()}
 
@@ -123,7 +142,7 @@ def test_nothing_large_is_compiled_in(name, made):
         assert sum(np.asarray(c).nbytes for c in jaxpr.consts) < 1024
 
 
-@task_names
+@classifiers
 def test_overfits_one_batch(name, made):
     task, batch, shapes = made(name, TASKS[name].plain, **TASKS[name].model)
     state = jax.jit(lambda k: task.init(k, shapes))(jax.random.key(0))
@@ -160,7 +179,7 @@ def test_one_and_eight_devices_agree(name, made):
         np.testing.assert_allclose(of_one[leaf], of_eight[leaf], rtol=1e-3, atol=1e-5, err_msg=leaf)
 
 
-@task_names
+@classifiers
 @pytest.mark.parametrize("channels", [1, 3])
 def test_predict_takes_what_users_have(name, channels, made):
     """uint8 and float, any size, gray and colour: finite float32, a row per image, each image for itself."""
@@ -192,3 +211,33 @@ def test_predict_takes_what_users_have(name, channels, made):
             np.testing.assert_allclose(found[f][0], apart[f][0], rtol=1e-3, atol=1e-4)
             assert np.abs(found[f][1:] - apart[f][1:]).max() > 1e-3
     assert same(before, variables)
+
+
+@generators
+def test_a_row_is_a_face_of_its_own(name, made):
+    """A row's face depends on its number, its class and the seed alone, and is an image of the set's form."""
+    task, batch, shapes = made(name, TASKS[name].whole)
+    # Trained a little: fresh networks may end in zeros.
+    state, step = jax.jit(lambda k: task.init(k, shapes))(jax.random.key(0)), jax.jit(task.step)
+    for i in range(4):
+        state, _ = step(state, batch, jax.random.key(i), {})
+    variables, spec = task.weights(state), task.spec
+    rows, labels = np.arange(6), np.arange(6) % 3
+
+    def faces(rows, labels, **options):
+        return sampling.of_rows(task.predict, spec, variables, rows, labels, **options)
+
+    found = faces(rows, labels)
+    assert found.shape == (6, *batch["image"].shape[1:])
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, faces(rows, labels))
+    # Another batch may round differently by a gray level.
+    assert np.abs(found[3:5].astype(int) - faces(rows[3:5], labels[3:5], batch=2)).max() <= 1
+    assert (found != faces(rows, labels, seed=1)).any()
+    changed = (found != faces(rows, (labels + 1) % 3)).any()
+    assert changed == spec["conditional"]
+    latents = jax.vmap(task.predict["draw"])(jax.random.split(jax.random.key(0), 512))
+    assert latents.shape == (512, *spec["latent"])
+    raw = jax.jit(task.predict["sample"])(variables, latents[:6], labels)
+    assert raw.dtype == jnp.float32
+    assert np.abs(raw).max() <= 1.5

@@ -56,9 +56,9 @@ def test_the_spec_of_a_final_run_says_so(tmp_path, monkeypatch):
     from fergen.train.setup import prepare
 
     monkeypatch.setenv("FERGEN_DATA", str(tmp_path))
-    base = config.load("quickstart:smoke", ["data.name=procedural_32_n40"])
+    base = config.load("procedural_small:smoke", ["data.name=procedural_32_n40"])
     assert prepare(base).task.spec["data"]["split"] == "train"
-    final = config.load("quickstart:smoke", ["data.name=procedural_32_n40", "data.split=train+validation"])
+    final = config.load("procedural_small:smoke", ["data.name=procedural_32_n40", "data.split=train+validation"])
     run = prepare(final)
     assert run.task.spec["data"]["split"] == "train+validation"
     assert run.validation is None

@@ -27,6 +27,7 @@ CASES = {
     "efficientnet_b0": ("efficientnet", {"variant": "b0"}, (224, 224, 3), 1000, 5_288_548),
     "efficientnet_v2_s": ("efficientnet", {"variant": "v2_s"}, (224, 224, 3), 1000, 21_458_488),
     "efficientnet_lite0": ("efficientnet", {"variant": "lite0"}, (224, 224, 3), 1000, 4_652_008),
+    "inception_v3": ("inception_v3", {}, (299, 299, 3), 1008, None),
     "vgg16": ("vgg", {"depth": 16, "batch_norm": False}, (224, 224, 3), 1000, 138_357_544),
     "vgg16_bn": ("vgg", {"depth": 16}, (224, 224, 3), 1000, 138_365_992),
     "vgg19_bn": ("vgg", {"depth": 19}, (224, 224, 3), 1000, 143_678_248),

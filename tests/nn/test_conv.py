@@ -100,6 +100,25 @@ def test_groups_equal_flax():
     close(*[jax.jit(jax.value_and_grad(curved(m)))(variables, x) for m in (ours, theirs)])
 
 
+@pytest.mark.parametrize(("window", "strides", "padding", "rows", "columns"), CASES)
+def test_depthwise_equals_flax(window, strides, padding, rows, columns):
+    x, options = draw(3, rows, columns, 6), {"use_bias": False}
+    ours = Conv(6, window, strides, padding, groups=6, **options)
+    theirs = nn.Conv(6, (window, window), strides, padding, feature_group_count=6, **options)
+    variables = jax.jit(theirs.init)(jax.random.key(0), x)
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(ours.apply)(variables, x))
+    close(ours.apply(variables, x), theirs.apply(variables, x), 1e-5)
+    close(*[jax.jit(jax.value_and_grad(curved(m), (0, 1)))(variables, x) for m in (ours, theirs)])
+
+
+def test_depthwise_sums_in_single_precision():
+    x = draw(1, 9, 9, 4)
+    kernel = jnp.ones((9, 9, 1, 4), jnp.bfloat16)
+    found = conv2d(x.astype(jnp.bfloat16), kernel, padding="VALID", groups=4)
+    exact = x.astype(jnp.bfloat16).astype(jnp.float32).sum((1, 2))
+    np.testing.assert_array_equal(found[:, 0, 0], exact.astype(jnp.bfloat16))
+
+
 def test_vmap_over_images_and_kernels_equals_a_loop():
     x, kernels = draw(3, 2, 6, 6, 3), draw(3, 3, 3, 3, 4, seed=1)
 
@@ -157,3 +176,5 @@ def test_accelerators_get_the_plain_convolution(monkeypatch):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
         jaxpr = jax.make_jaxpr(lambda x, kernel: conv2d(x, kernel))(x, kernel)
         assert [equation.primitive.name for equation in jaxpr.eqns] == ["conv_general_dilated"]
+        grouped = jax.make_jaxpr(lambda x, kernel: conv2d(x, kernel, groups=3))(x, kernel[:, :, :1, :3])
+        assert [equation.primitive.name for equation in grouped.eqns] == ["conv_general_dilated"]

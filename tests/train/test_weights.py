@@ -7,8 +7,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from fergen.core import lineage as lineages
 from fergen.core.errors import BadInput
 from fergen.core.tree import leaf_names
+from fergen.tasks import gan_nets
 from fergen.train import weights
 from fergen.train.card import hand_on
 from fergen.train.initial import initialise
@@ -116,3 +118,34 @@ def test_a_run_is_handed_on_and_started_from(tiny, tmp_path):
     assert jax.tree.leaves(state.nets["classifier"].ema)
     out.unlink()
     assert run(begun, tmp_path / "next", quiet=True)["step"] == 6
+
+
+def test_a_generator_is_handed_on_without_its_critic(tmp_path):
+    spec = {
+        "task": "gan",
+        "model": {"name": "dcgan", "conditioning": "projection", "latent": 4, "embedding": 4, "width": 4, "widest": 8,
+                  "spectral_norm": False, "dtype": "float32"},
+        "classes": ["happy", "sad"], "image": {"height": 16, "width": 16, "channels": 1}, "latent": [4],
+        "data": {"hash": "d" * 64, "split": "train"}, "nets": ["generator", "critic"], "conditional": True,
+        "prior": [0.5, 0.5],
+    }  # fmt: skip
+    whole, out = tmp_path / "whole.safetensors", tmp_path / "generator.safetensors"
+    weights.write(whole, gan_nets.initial(spec, jax.random.key(0)), spec=spec, lineage=lineages.of_data("x", "d" * 64),
+                  card={})  # fmt: skip
+    ours = restore(whole)
+    scores = {"generator_hash": ours.hash, "judge": "judge", "judge_hash": "e" * 64, "data": "x", "data_hash": "d" * 64,
+              "features": [], "seed": 0, "n": 70, "control/macro": 0.8, "shares/happy": 0.5}  # fmt: skip
+    (tmp_path / "scores.json").write_text(json.dumps(scores))
+    hand_on(whole, out, scored=tmp_path)
+    theirs = restore(out)
+    assert all(list(trees) == ["generator"] for trees in theirs.variables.values())
+    assert "critic" in ours.predict
+    assert "critic" not in theirs.predict
+    latents, labels = jax.random.normal(jax.random.key(1), (2, 4)), np.arange(2)
+    made = [np.asarray(r.predict["sample"](r.variables, latents, labels)) for r in (ours, theirs)]
+    np.testing.assert_array_equal(*made)
+    assert theirs.card["scores"] == {"n": 70, "control/macro": 0.8}
+    assert "deceive" in theirs.card["use"]
+    (tmp_path / "scores.json").write_text(json.dumps(scores | {"generator_hash": theirs.hash}))
+    with pytest.raises(BadInput, match="measured of weights"):
+        hand_on(whole, tmp_path / "x.safetensors", scored=tmp_path)

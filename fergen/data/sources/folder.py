@@ -24,6 +24,11 @@ def read(path: Path | None, *, size: int | None = None, channels: int | None = N
     """
     if path is None:
         raise BadInput("expected a folder or zip of class folders; give it with --from")
+    if (path / "synthesis.json").is_file():
+        raise BadInput(
+            f"{path}: fergen sample made these faces; prepare them with their lineage:"
+            f" fergen prepare synthetic --from {path}"
+        )
     files = open_files(path)
     found = folders.find(files)
     names = sorted({file.folder for file in found}, key=folders.natural)

@@ -1,0 +1,49 @@
+"""The fields of every CVAE experiment, with the values that hold unless an experiment says otherwise."""
+
+import ml_collections
+
+from configs.defaults import experiment
+
+finish = experiment.finish
+
+
+def config() -> ml_collections.ConfigDict:
+    """Return the defaults: sized for two CPU cores and 48x48 pixels."""
+    c = experiment.config("cvae")
+    c.model.name = "cvae"
+    c.model.latent = 128
+    c.model.widths = (32, 64, 128)  # channels at a half, a quarter and an eighth of the resolution
+    c.model.depths = (1, 1, 1)  # residual blocks at each
+    c.model.prior = 512  # width of the learned prior; 0 for the standard normal
+
+    c.loss.reconstruction = "l2"  # or l1, or charbonnier; in nats per image, a sum over pixels and channels
+    c.loss.scale = 0.0  # of the pixels' noise, in [-1, 1]'s units; 0 for the one of greatest likelihood
+    c.loss.beta = 1.0  # weight of the divergence (Higgins et al. 2017, beta-VAE)
+    c.loss.warmup = 500  # steps over which it rises
+    c.loss.free_bits = 0.0  # nats per latent entry that cost nothing
+
+    # Boxes of a face in its frame (top, left, bottom, right in [0, 1]), measured on the mean face of FER2013. Errors
+    # are reported by region; a weight above 1 makes its pixels count that much more in the reconstruction.
+    c.loss.regions = ml_collections.ConfigDict()
+    c.loss.regions.eyes = ml_collections.ConfigDict({"box": (0.22, 0.14, 0.48, 0.86), "weight": 1.0})
+    c.loss.regions.mouth = ml_collections.ConfigDict({"box": (0.64, 0.25, 0.92, 0.75), "weight": 1.0})
+
+    c.perceptual = ml_collections.ConfigDict()
+    c.perceptual.reference = ""  # weights of a frozen classifier in whose feature maps ...
+    c.perceptual.features = 0.0  # ... reconstructions are to be near: 1 makes that count as much as pixels do
+    c.perceptual.style = 0.0  # the same of textures, wherever they are
+    c.perceptual.moments = 0.0  # the same of samples and real faces as sets
+    c.perceptual.layers = ("stage1", "stage2")  # of VGG: relu1_2, relu2_2, relu3_3, relu4_3
+
+    c.guide = ml_collections.ConfigDict()
+    c.guide.reference = ""  # weights of a frozen classifier that ...
+    c.guide.weight = 0.0  # ... samples and relabelled faces are to convince of their labels, in nats
+    c.samples = 4  # guide and moments see one of these for so many faces of a batch
+
+    c.augment.mirror = 0.5  # chance that an image is mirrored
+
+    c.optim.update(name="adamw", lr=2e-3, b2=0.99, weight_decay=1e-4)
+    c.optim.schedule.update(name="cosine", warmup=0.02, final=0.01)
+    c.ema = 0.998
+    c.epochs = 15.0
+    return c

@@ -1,0 +1,23 @@
+"""Procedural faces, 48x48: a GAN whose critic also tells the classes apart, in the form of ReACGAN.
+
+fergen train --config=procedural_acgan --workdir=runs/procedural_acgan
+fergen eval --workdir=runs/procedural_acgan
+
+Not measured yet.
+"""
+
+from configs.defaults import gan
+
+
+def get_config(arg: str = ""):
+    """Return the config; 'smoke' shrinks it to seconds."""
+    c = gan.config()
+    c.data.name = "procedural_n10000"
+    c.model.conditioning = "reacgan"
+    c.loss.classes = 0.5
+    c.batch_size = 32
+    c.epochs = 14.0
+    c.ema = 0.997
+    c.eval_every = 500
+    c.save_every = 500
+    return gan.finish(c, arg)

@@ -1,0 +1,22 @@
+"""Procedural faces, 48x48: a conditional GAN whose critic judges realism and label match by projection.
+
+fergen train --config=procedural_cgan --workdir=runs/procedural_cgan
+fergen eval --workdir=runs/procedural_cgan
+
+Not measured yet.
+"""
+
+from configs.defaults import gan
+
+
+def get_config(arg: str = ""):
+    """Return the config; 'smoke' shrinks it to seconds."""
+    c = gan.config()
+    c.data.name = "procedural_n10000"
+    c.loss.mismatch = 0.5
+    c.batch_size = 32
+    c.epochs = 14.0
+    c.ema = 0.997
+    c.eval_every = 500
+    c.save_every = 500
+    return gan.finish(c, arg)

@@ -1,0 +1,240 @@
+"""The conditional variational autoencoder: reconstructs, samples, and changes the expression of a real face.
+
+Three networks are trained together: encoder and decoder on the evidence's lower bound, and a prior on the latents that
+the encoder finds. The bound holds the latents near the standard normal but not on it, and what `sample` draws from the
+gap is no face; so the third network learns to carry standard normal noise to the latents of a class, in each step and
+without a say in the other two: the second stage of Dai & Wipf 2019 (arXiv:1903.05789), trained beside the first.
+
+Two terms with frozen networks may join: perceptual distances, and a guide's cross-entropy. They look at draws of the
+prior, so that samples look right and obey, and at relabelled faces: latents of the batch decoded under labels drawn
+anew. These teach `relabel`, and, as their gradient reaches the encoder, latents that leave the expression to the label.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fergen.core import fields
+from fergen.core.arrays import to_float
+from fergen.core.keys import named
+from fergen.data.dataset import Split
+from fergen.losses import variational
+from fergen.optim import build as optim
+from fergen.optim.ema import ema_update
+from fergen.tasks import guide as guides
+from fergen.tasks import perceptual as perceptuals
+from fergen.tasks.cvae_nets import applied, from_prior, initial, networks_of, predict_of, shapes_of
+from fergen.tasks.gan import mirrored, updated
+from fergen.tasks.state import Fixed, State, new_net
+
+__all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
+
+# What the loop measures along training.
+EVALUATOR = "reconstruction"
+# Points of the path from noise at which the prior learns from each latent: they cost little beside an image.
+PRIOR_DRAWS = 4
+
+
+@dataclass(frozen=True)
+class Task:
+    """A CVAE to train: `init` and `step` are pure; `predict` is name -> pure function.
+
+    Attributes:
+        spec: what predict needs beside the weights: model, classes, image shape, size of the latent, regions.
+        networks: encoder, decoder and prior.
+        tx: the optimiser.
+        rate: step -> learning rate, for the record.
+        loss: the config's group: reconstruction, scale, beta, warmup, free_bits.
+        regions: name -> (box, weight), see `variational.region_weights`.
+        mirror: chance that an image is mirrored.
+        ema: decay per step of the moving average; 0 for none.
+        perceptual: the term of a frozen network's feature maps; None for none.
+        guide: the term of a frozen classifier; None for none.
+        samples: to so many images of a batch guide and perceptual network see one relabelled or from the prior.
+        classes: bool [k], those that the training set has, from which labels for these are drawn.
+    """
+
+    spec: dict[str, Any]
+    networks: Any
+    tx: optax.GradientTransformation
+    rate: Callable
+    loss: Mapping[str, Any]
+    regions: dict[str, tuple[Any, float]]
+    mirror: float
+    ema: float
+    perceptual: perceptuals.Perceptual | None
+    guide: guides.Guide | None
+    samples: int
+    classes: np.ndarray
+
+    def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
+        """Initialise from shapes alone.
+
+        Args:
+            key: random key.
+            batch_spec: shapes of a batch; `image` is uint8 [b, h, w, c].
+        """
+        net = new_net(initial(self.spec, key), self.tx, ema=self.ema > 0)
+        return State(step=jnp.zeros((), jnp.int32), nets={"cvae": net})
+
+    def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
+        """Take one optimiser step of all three networks.
+
+        Args:
+            state: donated.
+            batch: image uint8 [b, h, w, c], label int32 [b].
+            key: this step's random key.
+            frozen: variables of `perceptual` and `guide`, where there are such.
+
+        Returns:
+            The next state, and scalars: loss, in nats per image up to a constant; its terms, weighted; the plain
+            divergence; the mean squared error; norms.
+        """
+        net, loss, labels = state.nets["cvae"], self.loss, batch["label"]
+        images = mirrored(named(key, "mirror"), to_float(batch["image"]), self.mirror)
+        beta = loss["beta"] * variational.warmup(state.step, loss["warmup"])
+
+        def loss_fn(params):
+            encode, decode, velocity = applied(self.networks, params)
+            mean, logvar = encode(images, labels)
+            latents = mean + jnp.exp(logvar / 2) * jax.random.normal(named(key, "posterior"), mean.shape)
+            made = decode(latents, labels)
+            kl = variational.kl_per_unit(mean, logvar)
+            terms = {
+                "reconstruction": variational.reconstruction(
+                    loss["reconstruction"],
+                    images - made,
+                    scale=loss["scale"],
+                    weights=variational.region_weights(self.regions, *images.shape[1:3]),
+                ),
+                "divergence": beta * variational.with_free_bits(kl, loss["free_bits"]),
+            }
+            if self.networks.prior:
+                # Data to the prior, which so has no say in what the latents are.
+                points, classes = (jnp.repeat(x, PRIOR_DRAWS, axis=0) for x in (jax.lax.stop_gradient(latents), labels))
+                terms["prior"] = variational.velocity_error(partial(velocity, classes), named(key, "prior"), points)
+            if self.guide or self.perceptual:
+                z, asked = self.others(params, latents, key)
+                others = decode(z, asked).clip(-1, 1)
+            if self.perceptual:
+                terms["perceptual"] = self.perceptual.loss(frozen["perceptual"], images, made, others)
+            if self.guide:
+                terms["guide"] = self.guide.loss(frozen["guide"], others, asked)
+            return sum(terms.values()), {**terms, "kl": kl.sum(-1).mean(), "mse": jnp.square(images - made).mean()}
+
+        (total, seen), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params)
+        net, norms = updated(net, self.tx, grads, {})
+        net = net.replace(ema=net.ema and ema_update(net.ema, net.params, {}, self.ema, state.step))
+        metrics = {
+            "loss": total,
+            **seen,
+            "learning_rate": self.rate(state.step),
+            **{f"norm/{name}": value for name, value in norms.items()},
+        }
+        return state.replace(step=state.step + 1, nets={"cvae": net}), metrics
+
+    def others(self, params, latents: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return latents of faces that no image stands behind, and labels for them.
+
+        One half are some of the batch's latents under labels drawn anew, one half draws of the prior.
+        """
+        few = latents[:: 2 * self.samples]
+        allowed = jnp.where(jnp.asarray(self.classes), 0.0, -jnp.inf)
+        asked = jax.random.categorical(named(key, "labels"), allowed, shape=(2 * len(few),))
+        noise = jax.random.normal(named(key, "latents"), few.shape)
+        drawn = from_prior(self.networks, params, noise, asked[len(few) :])
+        # The prior fits latents alone: it is not to please guide or perceptual network.
+        return jnp.concatenate([few, jax.lax.stop_gradient(drawn)]), asked
+
+    @property
+    def predict(self) -> dict[str, Callable]:
+        """Name -> pure function; see `predict_of`."""
+        return predict_of(self.spec)
+
+    @staticmethod
+    def weights(state: State) -> dict[str, Any]:
+        """Return the weights for use, without the optimiser."""
+        return state.nets["cvae"].variables()
+
+
+def references(config) -> dict[str, str]:
+    """Return the fixed networks that training needs: the perceptual network and the guide."""
+    return {**perceptuals.references(config), **guides.references(config)}
+
+
+def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
+    """Build the task of a config.
+
+    Args:
+        config: fields model, augment, loss, perceptual, guide, samples, optim, ema, precision.
+        train: the training set, for its classes, image shape, and counts of labels.
+        steps: optimiser steps of the whole run, for the schedule.
+        fixed: the networks of `references`.
+
+    Raises:
+        BadInput: a field is out of range, or a fixed network does not serve.
+    """
+    data = train.spec
+    counts = np.bincount(train.labels, minlength=len(data.classes))
+    height, width, channels = data.image_shape
+    spec = {
+        "task": "cvae",
+        "model": {**dict(config.model), "dtype": config.precision},
+        "classes": list(data.classes),
+        "image": {"height": height, "width": width, "channels": channels},
+        "data": {"hash": data.hash, "split": train.name},
+        "latent": [fields.whole("model.latent", config.model.latent, 1)],
+        "conditional": True,
+        "prior": (counts / counts.sum()).tolist(),
+        "regions": {name: list(region.box) for name, region in config.loss.regions.items()},
+        **perceptuals.record(fixed),
+        **guides.record(fixed),
+    }
+    return Task(
+        spec=spec,
+        networks=networks_of(spec),
+        tx=optim.build(config.optim, steps),
+        rate=optim.learning_rate(config.optim, steps),
+        loss=checked_loss(config),
+        regions=checked_regions(config, height, width),
+        mirror=fields.number("augment.mirror", config.augment.mirror, 0, 1),
+        ema=config.ema,
+        perceptual=perceptuals.perceptual_of(config, fixed),
+        guide=guides.guide_of(config, spec, fixed),
+        samples=fields.whole("samples", config.samples, 1),
+        classes=counts > 0,
+    )
+
+
+def checked_loss(config) -> dict[str, Any]:
+    """Return the plain fields of `config.loss`.
+
+    Raises:
+        BadInput: one is out of range.
+    """
+    loss = {name: config.loss[name] for name in ("reconstruction", "scale", "beta", "warmup", "free_bits")}
+    variational.pixel_errors(loss["reconstruction"], jnp.zeros(()))
+    for name in ("scale", "beta", "free_bits"):
+        fields.number(f"loss.{name}", loss[name])
+    fields.whole("loss.warmup", loss["warmup"], 0)
+    return loss
+
+
+def checked_regions(config, height: int, width: int) -> dict[str, tuple[Any, float]]:
+    """Return the regions of `config.loss`: name -> (box, weight).
+
+    Raises:
+        BadInput: a weight is negative, or a box holds no pixel of the image or leaves it.
+    """
+    regions = {
+        name: (region.box, fields.number(f"loss.regions.{name}.weight", region.weight))
+        for name, region in config.loss.regions.items()
+    }
+    variational.region_weights(regions, height, width)
+    return regions

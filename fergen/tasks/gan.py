@@ -1,0 +1,300 @@
+"""Generative adversarial networks: a generator against a critic, unconditional or conditioned on the expression.
+
+One task for all of them: `config.model.conditioning` says how the critic looks at labels (`fergen.models.dcgan`) and
+`config.loss.kind` which game is played (`fergen.losses.adversarial`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fergen.augment import ada, ada_control, ada_settings
+from fergen.core import fields
+from fergen.core.arrays import to_float
+from fergen.core.keys import named
+from fergen.data.dataset import Split
+from fergen.losses import adversarial
+from fergen.losses.classification import cross_entropy
+from fergen.optim import build as optim
+from fergen.optim.ema import ema_update
+from fergen.tasks import guide as guides
+from fergen.tasks.gan_nets import NETS, by_collection, initial, modules_of, normalised, predict_of, shapes_of
+from fergen.tasks.gan_options import checked_control, checked_loss, shares_of
+from fergen.tasks.state import Fixed, Net, State, new_net
+
+__all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
+
+# What the loop measures along training: nothing; samples are scored by evaluation.
+EVALUATOR = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A GAN to train: `init` and `step` are pure; `predict` is name -> pure function.
+
+    Attributes:
+        spec: what predict needs beside the weights: model, classes, image shape, latent, nets.
+        generator: latents and labels -> images.
+        critic: images and labels -> judgements.
+        tx: the optimisers by net.
+        rate: step -> learning rate of the generator, for the record.
+        loss: the fields of the config's group.
+        shares: float32 [k], the distribution that the labels of fakes are drawn from; None to take the batch's.
+        mirror: chance that a real image is mirrored.
+        ada: augmentation of all that the critic sees; None for none.
+        control: how its strength moves.
+        ema: decay per step of the generator's moving average; 0 for none.
+        guide: the emotion-consistency term; None for none.
+    """
+
+    spec: dict[str, Any]
+    generator: Any
+    critic: Any
+    tx: dict[str, optax.GradientTransformation]
+    rate: Callable
+    loss: Mapping[str, Any]
+    shares: np.ndarray | None
+    mirror: float
+    ada: ada_settings.Settings | None
+    control: ada_control.Control
+    ema: float
+    guide: guides.Guide | None
+
+    def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
+        """Initialise from shapes alone.
+
+        Args:
+            key: random key.
+            batch_spec: shapes of a batch; `image` is uint8 [b, h, w, c].
+        """
+        variables, nets = initial(self.spec, key), {}
+        for name in NETS:
+            of_net = {kind: trees[name] for kind, trees in variables.items() if name in trees}
+            nets[name] = new_net(of_net, self.tx[name], ema=name == "generator" and self.ema > 0)
+        scalars = ada_control.start(self.control) if self.ada else {}
+        return State(step=jnp.zeros((), jnp.int32), nets=nets, scalars=scalars)
+
+    def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
+        """Take one step of the critic, then one of the generator, each with latents of its own.
+
+        Args:
+            state: donated.
+            batch: image uint8 [b, h, w, c], label int32 [b].
+            key: this step's random key.
+            frozen: variables of `guide`, where there is one.
+
+        Returns:
+            The next state, and scalars: loss (the sum of both nets'), its terms, mean logits, norms.
+        """
+        g, d, loss = state.nets["generator"], state.nets["critic"], self.loss
+        labels, p = batch["label"], state.scalars.get("ada_p")
+        reals = mirrored(named(key, "mirror"), to_float(batch["image"]), self.mirror)
+        reals = self.seen(named(key, "critic/reals"), reals, p)
+
+        # The critic's turn: fakes are data to it.
+        asked = self.asked(named(key, "critic/labels"), labels)
+        fakes, _ = self.generate(g.params, g.collections, named(key, "critic/latents"), asked)
+        fakes = self.seen(named(key, "critic/fakes"), fakes, p)
+
+        def critic_loss(params):
+            judge, collections = self.judge(params, d.collections, iterations=1)
+            real, fake = judge(reals, labels), judge(fakes, asked)
+            terms = {"adversarial": adversarial.critic_loss(loss["kind"], real.logits, fake.logits, loss["smoothing"])}
+            if self.classifies:
+                terms["classes"] = loss["classes"] * self.class_loss(real, labels)
+            if real.classes is not None:  # of fakes too: Odena et al. 2017, eq. 3
+                terms["classes"] += loss["classes"] * self.class_loss(fake, asked)
+            if loss["mismatch"]:
+                terms["mismatch"] = loss["mismatch"] * adversarial.mismatch_loss(loss["kind"], real.each, labels)
+            spread = 0.9 * collections["batch_stats"]["spread"] + 0.1 * real.spread
+            collections = {**collections, "batch_stats": {"spread": spread}}
+            return sum(terms.values()), (terms, real.logits, fake.logits, collections)
+
+        def penalties(params):
+            judge, _ = self.judge(params, d.collections, iterations=0)
+            total = jnp.zeros(())
+            for gamma, images, theirs in ((loss["r1"], reals, labels), (loss["r2"], fakes, asked)):
+                if gamma:
+                    total += gamma * adversarial.zero_centred_penalty(lambda x, y=theirs: judge(x, y).logits, images)
+            return total
+
+        (d_loss, (d_terms, real, fake, collections)), grads = jax.value_and_grad(critic_loss, has_aux=True)(d.params)
+        if loss["r1"] or loss["r2"]:
+            d_terms["penalty"], more = lazily(jax.value_and_grad(penalties), d.params, state.step, loss["interval"])
+            grads = optax.tree.add(grads, more)
+        d, d_norms = updated(d, self.tx["critic"], grads, collections)
+
+        # The generator's turn: the critic is fixed.
+        asked = self.asked(named(key, "generator/labels"), labels)
+
+        def generator_loss(params):
+            images, collections = self.generate(params, g.collections, named(key, "generator/latents"), asked)
+            judge, _ = self.judge(d.params, d.collections, iterations=0)
+            fake = judge(self.seen(named(key, "generator/fakes"), images, p), asked)
+            rival = judge(reals, labels).logits if loss["kind"] == "relativistic" else None
+            terms = {"adversarial": adversarial.generator_loss(loss["kind"], fake.logits, rival)}
+            if self.classifies:
+                terms["classes"] = loss["classes"] * self.class_loss(fake, asked)
+            if self.guide:
+                terms["guide"] = self.guide.loss(frozen["guide"], images, asked)
+            return sum(terms.values()), (terms, collections)
+
+        (g_loss, (g_terms, collections)), grads = jax.value_and_grad(generator_loss, has_aux=True)(g.params)
+        g, g_norms = updated(g, self.tx["generator"], grads, collections)
+
+        g = g.replace(ema=g.ema and ema_update(g.ema, g.params, g.collections, self.ema, state.step))
+        scalars = state.scalars
+        if self.ada:
+            scalars = ada_control.adapt(ada_control.observe(scalars, real), state.step, len(labels), self.control)
+        metrics = {
+            "loss": d_loss + g_loss,
+            "loss/critic": d_loss,
+            "loss/generator": g_loss,
+            "learning_rate": self.rate(state.step),
+            "critic/real": real.mean(),
+            "critic/fake": fake.mean(),
+            **{f"critic/{name}": value for name, value in d_terms.items()},
+            **{f"generator/{name}": value for name, value in g_terms.items()},
+            **{f"norm/critic/{name}": value for name, value in d_norms.items()},
+            **{f"norm/generator/{name}": value for name, value in g_norms.items()},
+            **{name: value for name, value in scalars.items() if name == "ada_p"},
+        }
+        return State(step=state.step + 1, nets={"generator": g, "critic": d}, scalars=scalars), metrics
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the critic has a head for the classes beside its logit."""
+        return self.spec["model"]["conditioning"] in ("auxiliary", "reacgan")
+
+    def asked(self, key: jax.Array, labels: jax.Array) -> jax.Array:
+        """Return the labels int32 [b] of a batch of fakes: those of the real images, or drawn from `shares`."""
+        if self.shares is None:
+            return labels
+        return jax.random.categorical(key, jnp.log(jnp.asarray(self.shares)), shape=labels.shape)
+
+    def seen(self, key: jax.Array, images: jax.Array, p: jax.Array | None) -> jax.Array:
+        """Return images [b, h, w, c] as the critic sees them: augmented with strength p."""
+        if self.ada is None or p is None:
+            return images
+        return ada.augment(key, images, p, self.ada)[0]
+
+    def generate(self, params, collections, key: jax.Array, labels: jax.Array) -> tuple[jax.Array, dict]:
+        """Return (images of fresh latents, collections with the batch statistics moved)."""
+        latents = jax.random.normal(key, (len(labels), *self.spec["latent"]))
+        variables = {"params": params, **collections}
+        return self.generator.apply(variables, latents, labels, train=True, mutable=list(collections))
+
+    def judge(self, params, collections, *, iterations: int) -> tuple[Callable, dict]:
+        """Return (images and labels -> Judgement, collections with the power iterations done)."""
+        params, collections = normalised(params, collections, iterations=iterations)
+        return lambda images, labels: self.critic.apply({"params": params}, images, labels), collections
+
+    def class_loss(self, judgement, labels: jax.Array) -> jax.Array:
+        """Return the cross-entropy of a critic's classes, or its repair, the data-to-data cross-entropy."""
+        if judgement.classes is not None:
+            return cross_entropy(judgement.classes, labels).mean()
+        return adversarial.data_to_data_cross_entropy(
+            judgement.embedding,
+            judgement.proxies,
+            labels,
+            temperature=self.loss["temperature"],
+            positive_margin=self.loss["positive_margin"],
+            negative_margin=self.loss["negative_margin"],
+        )
+
+    @property
+    def predict(self) -> dict[str, Callable]:
+        """Name -> pure function; see `predict_of`."""
+        return predict_of(self.spec)
+
+    @staticmethod
+    def weights(state: State) -> dict[str, Any]:
+        """Return the weights for use, by collection and net: the generator's average, the critic as it is."""
+        return by_collection({name: net.variables() for name, net in state.nets.items()})
+
+
+def references(config) -> dict[str, str]:
+    """Return the fixed networks that training needs: the guide of the emotion-consistency term."""
+    return guides.references(config)
+
+
+def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
+    """Build the task of a config.
+
+    Args:
+        config: fields model, augment, loss, optim, critic_rate, fake_labels, guide, ema, precision.
+        train: the training set, for its classes, image shape, and counts of labels.
+        steps: optimiser steps of the whole run, for the schedule.
+        fixed: the networks of `references`.
+
+    Raises:
+        BadInput: a field is out of range, or does not go with another.
+    """
+    data, model = train.spec, {**dict(config.model), "dtype": config.precision}
+    counts = np.bincount(train.labels, minlength=len(data.classes))
+    height, width, channels = data.image_shape
+    spec = {
+        "task": "gan",
+        "model": model,
+        "classes": list(data.classes),
+        "image": {"height": height, "width": width, "channels": channels},
+        "data": {"hash": data.hash, "split": train.name},
+        "nets": list(NETS),
+        "latent": [fields.whole("model.latent", config.model.latent, 1)],
+        "conditional": model["conditioning"] != "none",
+        "prior": (counts / counts.sum()).tolist(),
+        **guides.record(fixed),
+    }
+    generator, critic = modules_of(spec)
+    rate = {"generator": 1.0, "critic": fields.number("critic_rate", config.critic_rate)}
+    augmentation = ada_settings.read(config.augment.ada)
+    return Task(
+        spec=spec,
+        generator=generator,
+        critic=critic,
+        tx={net: optim.build({**config.optim, "lr": rate[net] * config.optim.lr}, steps) for net in NETS},
+        rate=optim.learning_rate(config.optim, steps),
+        loss=checked_loss(config),
+        shares=shares_of(config.fake_labels, counts),
+        mirror=fields.number("augment.mirror", config.augment.mirror, 0, 1),
+        ada=augmentation if ada.label_size(augmentation, channels) else None,
+        control=checked_control(config.augment.control),
+        ema=config.ema,
+        guide=guides.guide_of(config, spec, fixed),
+    )
+
+
+def lazily(gradient: Callable, params: Any, step: jax.Array, interval: int) -> tuple[jax.Array, Any]:
+    """Compute a penalty and its gradient every `interval` steps, so many times as strong; zeros in between.
+
+    Karras et al. 2020 (arXiv:1912.04958), section 3.1, "lazy regularization".
+    """
+
+    def due(params):
+        return jax.tree.map(lambda x: interval * x, gradient(params))
+
+    def between(params):
+        return jnp.zeros(()), optax.tree.zeros_like(params)
+
+    return due(params) if interval == 1 else jax.lax.cond(step % interval == 0, due, between, params)
+
+
+def updated(net: Net, tx: optax.GradientTransformation, grads: Any, collections: dict) -> tuple[Net, dict]:
+    """Return the net after its optimiser's step, and the norms of gradient, update and parameters."""
+    updates, opt_state = tx.update(grads, net.opt_state, net.params)
+    params = optax.apply_updates(net.params, updates)
+    trees = {"gradient": grads, "update": updates, "parameters": params}
+    net = net.replace(params=params, collections=collections, opt_state=opt_state)
+    return net, {name: optax.tree.norm(tree) for name, tree in trees.items()}
+
+
+def mirrored(key: jax.Array, images: jax.Array, chance: float) -> jax.Array:
+    """Mirror each of images [b, h, w, c] with a chance."""
+    if not chance:
+        return images
+    return jnp.where(jax.random.bernoulli(key, chance, (len(images), 1, 1, 1)), images[:, :, ::-1], images)

@@ -1,0 +1,97 @@
+"""The two networks of a GAN as their spec describes them: variables by collection and net, and what they predict."""
+
+import importlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fergen.core.errors import BadInput
+from fergen.core.keys import named
+from fergen.nn import spectral_norm
+from fergen.tasks.classifier import conform
+
+NETS = ("generator", "critic")
+
+
+def normalised(params: Any, collections: dict, *, iterations: int) -> tuple[Any, dict]:
+    """Return the critic's parameters as they are applied, and its collections after the power iterations."""
+    vectors = collections.get(spectral_norm.COLLECTION)
+    if vectors is None:
+        return params, collections
+    params, vectors = spectral_norm.normalise(params, vectors, iterations=iterations)
+    return params, {**collections, spectral_norm.COLLECTION: vectors}
+
+
+def modules_of(spec: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Build the networks that a spec describes: generator and critic.
+
+    Raises:
+        BadInput: no such model, or an option that it does not have.
+    """
+    options = {k: v for k, v in spec["model"].items() if k not in ("latent", "spectral_norm")}
+    name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
+    image = tuple(spec["image"][side] for side in ("height", "width", "channels"))
+    try:
+        model = importlib.import_module(f"fergen.models.{name}")
+    except ModuleNotFoundError:
+        raise BadInput(f"model '{name}': expected the name of a file in fergen/models, found none such") from None
+    try:
+        return model.build(num_classes=len(spec["classes"]), image=image, dtype=dtype, **options)
+    except TypeError as error:
+        raise BadInput(f"model '{name}': {error}") from None
+
+
+def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
+    """Draw the variables of the spec's nets, by collection and net."""
+    generator, critic = modules_of(spec)
+    size = spec["image"]
+    images, labels = jnp.zeros((1, size["height"], size["width"], size["channels"])), jnp.zeros((1,), jnp.int32)
+    found = {"generator": generator.init(named(key, "generator"), jnp.zeros((1, *spec["latent"])), labels)}
+    if "critic" in spec["nets"]:
+        # The average of real images' spread stands in for the batch's when images are judged one by one.
+        statistics = {"batch_stats": {"spread": jnp.zeros(())}}
+        found["critic"] = {**critic.init(named(key, "critic"), images, labels), **statistics}
+        if spec["model"]["spectral_norm"]:
+            vectors = spectral_norm.start(named(key, "spectral"), found["critic"]["params"])
+            found["critic"] = {**found["critic"], spectral_norm.COLLECTION: vectors}
+    return by_collection(found)
+
+
+def by_collection(nets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Turn net -> collection -> tree into collection -> net -> tree."""
+    kinds = sorted({kind for variables in nets.values() for kind in variables})
+    return {kind: {name: nets[name][kind] for name in nets if kind in nets[name]} for kind in kinds}
+
+
+def shapes_of(spec: Mapping[str, Any]) -> Any:
+    """Return the shapes and types of the weights that a spec describes."""
+    return jax.eval_shape(lambda key: initial(spec, key), jax.random.key(0))
+
+
+def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
+    """Return the pure functions of a trained GAN.
+
+    `draw(key)`: -> the latent of one sample, float32 [z].
+    `sample(variables, latents, labels)`: [n, z] and int32 [n] -> float32 [n, h, w, c] in [-1, 1]; an unconditional
+    generator ignores the labels.
+    `critic(variables, images, labels)`: images uint8 or float32 [-1, 1], [n, h, w, c] of any size -> logits float32
+    [n]; where the weights hold the critic.
+    """
+    generator, critic = modules_of(spec)
+
+    def draw(key):
+        return jax.random.normal(key, tuple(spec["latent"]))
+
+    def sample(variables, latents, labels):
+        own = {kind: trees["generator"] for kind, trees in variables.items() if "generator" in trees}
+        return generator.apply(own, latents, labels, train=False)
+
+    def logits(variables, images, labels):
+        own = {kind: trees["critic"] for kind, trees in variables.items() if "critic" in trees}
+        params, _ = normalised(own["params"], own, iterations=0)
+        spread = own["batch_stats"]["spread"]
+        return critic.apply({"params": params}, conform(images, spec), labels, spread=spread).logits
+
+    return {"draw": draw, "sample": sample, **({"critic": logits} if "critic" in spec["nets"] else {})}

