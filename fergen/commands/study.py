@@ -1,7 +1,7 @@
 """Run a study: several trainings, what is measured of them, and a report.
 
-  fergen study --config=closed_loop
-  fergen study --config=closed_loop --config.generator=procedural_cvae --workdir=runs/loop_cvae
+  fergen study --config=quickstart
+  fergen study --config=quickstart --config.generator=procedural_cvae --workdir=runs/loop_cvae
 
 The workdir receives a run per member, scores.json, report.html (one file, pictures inside) and report.md. Kill the
 command whenever you like: repeated, it goes on where it was.

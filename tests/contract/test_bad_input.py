@@ -173,11 +173,11 @@ def test_sample(case, world, trained, capsys):
 
 
 STUDY: dict[str, Case] = {
-    "unknown config": (lambda w: ["--config=closed_lop"], ("no such config", "closed_loop")),
+    "unknown config": (lambda w: ["--config=quickstar"], ("no such config", "quickstart")),
     "an experiment": (lambda w: ["--config=fer2013_small"], ("fer2013_small", "fergen train")),
-    "unknown field": (lambda w: ["--config=closed_loop", "--config.judges=x"], "did you mean judge?"),
+    "unknown field": (lambda w: ["--config=quickstart", "--config.judges=x"], "did you mean judge?"),
     "a generator as judge": (
-        lambda w: ["--config=closed_loop", "--config.judge=procedural_cgan"],
+        lambda w: ["--config=quickstart", "--config.judge=procedural_cgan"],
         ("--config.judge=procedural_cgan", "expected the config of a classifier"),
     ),
 }

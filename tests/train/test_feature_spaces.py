@@ -114,13 +114,19 @@ def test_inception_reads_pixels_as_its_graph_does(monkeypatch):
         read.append(images)
         return jnp.zeros((len(images), 2048))
 
-    monkeypatch.setattr(classifier, "predict_of", lambda spec: {"features": features})
+    def maps(variables, images):
+        read.append(images)
+        return {}
+
+    monkeypatch.setattr(classifier, "predict_of", lambda spec: {"features": features, "maps": maps})
     spec = {"resize": inception.RESIZE, "image": {"height": 299, "width": 299, "channels": 3}}
     made = SimpleNamespace(predict={"features": None}, spec=spec, variables={}, hash="h", lineage={})
     monkeypatch.setattr(feature_spaces, "restore", lambda reference: made)
     space = feature_spaces.load("some.safetensors")
     assert (space.name, space.dim) == ("inception", 2048)
+    space.maps({}, jnp.asarray(GRAY))
     space.fn({}, jnp.asarray(GRAY))
+    np.testing.assert_array_equal(read[-1], read[-2])
     # Row 100 of 299 lies at 100 x 48 / 299, column 50 at 50 x 40 / 299, from the top left corner.
     (y, v), (x, u) = divmod(100 * 48 / 299, 1), divmod(50 * 40 / 299, 1)
     square = GRAY[:, int(y) : int(y) + 2, int(x) : int(x) + 2, 0].astype(float)
