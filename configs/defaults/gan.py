@@ -22,6 +22,7 @@ def config() -> ml_collections.ConfigDict:
     c.model.name = "dcgan"
     c.model.conditioning = "projection"  # none, concat, projection, auxiliary or reacgan
     c.model.latent = 64
+    c.model.grain = True  # a latent entry per pixel besides
     c.model.embedding = 64  # of a label, beside the latent
     c.model.width = 32  # channels at half of the resolution, doubled with each halving ...
     c.model.widest = 256  # ... up to these

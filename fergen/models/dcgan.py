@@ -6,6 +6,10 @@ convolutions with LeakyReLU, then dense. Added are residual blocks, class-condit
 3) and no normalisation in the critic. Nothing wide runs at full resolution: the critic's stem moves each 2x2 pixels
 into channels and the generator's last layer moves them back, so that the convolutions stay at half of it and below.
 
+A photograph's grain differs from pixel to pixel, which no short latent can say: the generator's latent ends in an
+entry per pixel, which joins the last features with a strength of the image's own (Karras et al. 2019, arXiv:1812.04948,
+section 3.2, at the last layer alone).
+
 Five ways of conditioning:
 
 - none: labels are ignored.
@@ -87,18 +91,25 @@ class Generator(nn.Module):
 
     num_classes: int
     image: tuple[int, int, int]
+    latent: int
+    grain: bool
     embedding: int
     width: int
     widest: int
     conditional: bool
     dtype: Any
 
+    @property
+    def entries(self) -> int:
+        """Entries of a latent, the grain's included."""
+        return self.latent + self.image[0] * self.image[1] * self.grain
+
     @nn.compact
     def __call__(self, latents: jax.Array, labels: jax.Array, *, train: bool = False) -> jax.Array:
         """Return images.
 
         Args:
-            latents: float32 [n, z], standard normal.
+            latents: float32 [n, z], standard normal; z is `entries`.
             labels: int32 [n].
             train: normalise by the batch and move the averages.
 
@@ -106,10 +117,10 @@ class Generator(nn.Module):
             float32 [n, h, w, c] in [-1, 1].
         """
         height, width, channels = self.image
-        style = latents
+        style, grain = latents[:, : self.latent], latents[:, self.latent :]
         if self.conditional:
             label = nn.Embed(self.num_classes, self.embedding, embedding_init=normal_init, name="label")(labels)
-            style = jnp.concatenate([latents, label], axis=-1)
+            style = jnp.concatenate([style, label], axis=-1)
         style = style.astype(self.dtype)
         levels = halvings(height, width, BASE)
         h, w, c = height >> levels, width >> levels, channels_at(levels, self.width, self.widest)
@@ -118,6 +129,16 @@ class Generator(nn.Module):
             features = channels_at(level, self.width, self.widest)
             x = Up(features, train, self.dtype, name=f"up{levels - level}")(x, style)
         x = StyleNorm(train, self.dtype, name="norm")(x, style)
+        if self.grain:
+            strength = nn.Dense(
+                1,
+                kernel_init=nn.initializers.normal(0.02),
+                bias_init=nn.initializers.ones,
+                dtype=self.dtype,
+                name="grain",
+            )
+            grain = rearrange(grain, "n (h i w j) -> n h w (i j)", i=2, j=2, h=height // 2).astype(self.dtype)
+            x = jnp.concatenate([x, grain * strength(style)[:, None, None]], axis=-1)
         x = Conv(4 * channels, 3, dtype=self.dtype, name="image")(x)
         return jnp.tanh(rearrange(x, "n h w (i j c) -> n (h i) (w j) c", i=2, j=2).astype(jnp.float32))
 
@@ -128,6 +149,8 @@ def build(
     image: tuple[int, int, int],
     dtype: Any = jnp.float32,
     conditioning: str = "projection",
+    latent: int = 64,
+    grain: bool = True,
     embedding: int = 64,
     width: int = 32,
     widest: int = 256,
@@ -141,6 +164,8 @@ def build(
         image: height, width, channels; both sides halve without remainder down to 8 pixels or fewer.
         dtype: of the computation; parameters, images and logits are float32.
         conditioning: one of `CONDITIONINGS`.
+        latent: entries of the latent beside the grain.
+        grain: whether pixels have latent entries of their own.
         embedding: size of the label's embedding in the generator.
         width: channels at half of the resolution, doubled with each halving; 128 for a GPU.
         widest: most channels anywhere, and features of the critic; 512 for a GPU.
@@ -150,7 +175,7 @@ def build(
     """
     if conditioning not in CONDITIONINGS:
         raise BadInput(f"model dcgan: conditioning={conditioning}: expected one of {', '.join(CONDITIONINGS)}")
-    for name, value in {"embedding": embedding, "width": width, "widest": widest}.items():
+    for name, value in {"latent": latent, "embedding": embedding, "width": width, "widest": widest}.items():
         if value < 1:
             raise BadInput(f"model dcgan: {name}={value}: expected 1 or more")
     height, wide, _ = image
@@ -161,6 +186,6 @@ def build(
             " such as 48, 64 or 128"
         )
     return (
-        Generator(num_classes, tuple(image), embedding, width, widest, conditioning != "none", dtype),
+        Generator(num_classes, tuple(image), latent, grain, embedding, width, widest, conditioning != "none", dtype),
         Critic(num_classes, conditioning, width, widest, dtype),
     )

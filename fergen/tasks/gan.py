@@ -245,12 +245,12 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "image": {"height": height, "width": width, "channels": channels},
         "data": {"hash": data.hash, "split": train.name},
         "nets": list(NETS),
-        "latent": [fields.whole("model.latent", config.model.latent, 1)],
         "conditional": model["conditioning"] != "none",
         "prior": (counts / counts.sum()).tolist(),
         **guides.record(fixed),
     }
     generator, critic = modules_of(spec)
+    spec["latent"] = [generator.entries]
     rate = {"generator": 1.0, "critic": fields.number("critic_rate", config.critic_rate)}
     augmentation = ada_settings.read(config.augment.ada)
     return Task(

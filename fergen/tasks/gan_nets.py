@@ -30,7 +30,7 @@ def modules_of(spec: Mapping[str, Any]) -> tuple[Any, Any]:
     Raises:
         BadInput: no such model, or an option that it does not have.
     """
-    options = {k: v for k, v in spec["model"].items() if k not in ("latent", "spectral_norm")}
+    options = {k: v for k, v in spec["model"].items() if k != "spectral_norm"}
     name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
     image = tuple(spec["image"][side] for side in ("height", "width", "channels"))
     try:

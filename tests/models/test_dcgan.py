@@ -19,7 +19,14 @@ KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the de
 
 def built(conditioning, image=IMAGE, **options):
     return dcgan.build(
-        num_classes=CLASSES, image=image, conditioning=conditioning, width=8, widest=16, embedding=4, **options
+        num_classes=CLASSES,
+        image=image,
+        conditioning=conditioning,
+        latent=6,
+        width=8,
+        widest=16,
+        embedding=4,
+        **options,
     )
 
 
@@ -27,7 +34,7 @@ def shapes(conditioning="projection", image=(48, 48, 1), **options):
     """Variables of both networks of the default size as shapes, and the shapes of what they give."""
     generator, critic = dcgan.build(num_classes=CLASSES, image=image, conditioning=conditioning, **options)
     key, labels = KEY, jax.ShapeDtypeStruct((2,), jnp.int32)
-    latents, images = (jax.ShapeDtypeStruct((2, *s), jnp.float32) for s in ((64,), image))
+    latents, images = (jax.ShapeDtypeStruct((2, *s), jnp.float32) for s in ((generator.entries,), image))
     made, of_generator = jax.eval_shape(generator.init_with_output, key, latents, labels)
     judged, of_critic = jax.eval_shape(critic.init_with_output, key, images, labels)
     return made, judged, of_generator, of_critic
@@ -38,7 +45,10 @@ def nets(request):
     """(conditioning, generate(latents, labels), judge(images, labels, params), params), compiled once."""
     generator, critic = built(request.param)
     keys = jax.random.split(KEY, 4)
-    latents, images = jax.random.normal(keys[0], (3, 6)), jax.random.uniform(keys[1], (3, *IMAGE), minval=-1.0)
+    latents, images = (
+        jax.random.normal(keys[0], (3, generator.entries)),
+        jax.random.uniform(keys[1], (3, *IMAGE), minval=-1.0),
+    )
     of_generator = jax.jit(generator.init)(keys[2], latents, LABELS)
     of_critic = jax.jit(critic.init)(keys[3], images, LABELS)
     generate = jax.jit(lambda z, y: generator.apply(of_generator, z, y))
@@ -66,8 +76,9 @@ def test_size_of_the_default():
     """Counted by hand: 3x3 and 4x4 kernels, 1x1 skips, dense layers, and the plane of the spread."""
     _, _, of_generator, of_critic = shapes()
     up = sum(16 * i * o + 9 * o * o + i * o + 2 * o for i, o in ((128, 64), (64, 32)))
+    last = (128 + 1) + (9 * (32 + 4) + 1) * 4  # the grain's strength; features and grain to pixels
     styles = sum((128 + 1) * 2 * c for c in (128, 64, 64, 32, 32))
-    assert count(of_generator["params"]) == CLASSES * 64 + (128 + 1) * 6 * 6 * 128 + up + styles + (9 * 32 + 1) * 4
+    assert count(of_generator["params"]) == CLASSES * 64 + (128 + 1) * 6 * 6 * 128 + up + styles + last
     down = sum(9 * i * i + i + 9 * i * o + o + i * o for i, o in ((32, 64), (64, 128), (128, 256)))
     head = (3 * 3 * (256 + 1) + 1) * 256 + 256 + 1 + CLASSES * 256
     assert count(of_critic["params"]) == (9 * 4 + 1) * 32 + down + head
@@ -77,7 +88,7 @@ def test_nothing_wide_runs_at_full_resolution():
     """Forward at 48x48 takes at most 50 and 55 million operations."""
     generator, critic = dcgan.build(num_classes=CLASSES, image=(48, 48, 1))
     *_, of_generator, of_critic = shapes()
-    latents, images = (jax.ShapeDtypeStruct((2, *s), jnp.float32) for s in ((64,), (48, 48, 1)))
+    latents, images = (jax.ShapeDtypeStruct((2, *s), jnp.float32) for s in ((generator.entries,), (48, 48, 1)))
     labels = jax.ShapeDtypeStruct((2,), jnp.int32)
     assert flops(generator.apply, of_generator, latents, labels) < 2 * 50e6
     assert flops(critic.apply, of_critic, images, labels) < 2 * 55e6
@@ -152,7 +163,7 @@ def test_classes_and_unit_vectors(nets):
 
 def test_training_normalises_by_the_batch_and_moves_the_averages():
     generator, _ = built("concat")
-    latents = jax.random.normal(KEY, (3, 6))
+    latents = jax.random.normal(KEY, (3, generator.entries))
     variables = jax.jit(generator.init)(KEY, latents, LABELS)
     made, moved = jax.jit(lambda v, z: generator.apply(v, z, LABELS, train=True, mutable=["batch_stats"]))(
         variables, latents
@@ -160,6 +171,20 @@ def test_training_normalises_by_the_batch_and_moves_the_averages():
     assert np.abs(made - generator.apply(variables, latents, LABELS)).max() > 1e-2
     before, after = leaf_names(variables["batch_stats"]), leaf_names(moved["batch_stats"])
     assert all(np.abs(after[name] - before[name]).max() > 0 for name in before)
+
+
+def test_grain_changes_pixels_alone_and_can_be_left_out():
+    generator, _ = built("concat")
+    latents = jax.random.normal(KEY, (3, generator.entries))
+    variables = jax.jit(generator.init)(KEY, latents, LABELS)
+    generate = jax.jit(generator.apply)
+    row, column = 9, 14  # of the pixel whose entry is moved
+    other = latents.at[:, 6 + row * IMAGE[1] + column].add(3.0)
+    changed = np.abs(generate(variables, other, LABELS) - generate(variables, latents, LABELS)).max((0, 3)) > 0
+    rows, columns = np.nonzero(changed)
+    # The window of the last convolution is 3x3 squares of 2x2 pixels.
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (6, 11, 12, 17)
+    assert built("concat", grain=False)[0].entries == 6
 
 
 def test_spread_is_the_deviation_within_classes():

@@ -228,7 +228,7 @@ def test_consistency_is_a_weighted_cross_entropy():
 def test_the_guide_takes_part_and_is_recorded(train):
     overrides = ("guide.reference=runs/guide", "guide.weight=0.5", "ema=0.9")
     task = make(train, *overrides, fixed={"guide": fake_guide()[1]})
-    assert task.spec["guide"] == {"name": "runs/guide", "hash": "c" * 64, "model": {"name": "seventh"}}
+    assert task.spec["guide"] == {"name": "guide", "hash": "c" * 64, "model": {"name": "seventh"}}
     assert flow.references(configs.load("procedural_flow", overrides[:1])) == {"guide": "runs/guide"}
     state = jax.jit(lambda key: task.init(key, {}))(jax.random.key(0, impl="rbg"))
     step = jax.jit(task.step)

@@ -130,7 +130,10 @@ def test_loss_is_that_of_the_critics_own_logits(train):
 
     @jax.jit
     def again():
-        latents = (jax.random.normal(named(key, f"{who}/latents"), (16, 6)) for who in ("critic", "generator"))
+        latents = (
+            jax.random.normal(named(key, f"{who}/latents"), (16, *task.spec["latent"]))
+            for who in ("critic", "generator")
+        )
         variables = {"params": g.params, **g.collections}
         first, second = (
             task.generator.apply(variables, z, labels, train=True, mutable=["batch_stats"])[0] for z in latents
@@ -290,7 +293,7 @@ def test_guide_teaches_the_generator_alone_in_its_own_vocabulary(train):
     frozen = {"guide": {"w": jnp.array([20.0, 0, 0, 0, 0, 0, 0])}}
     plain = make(only)
     task = make(only, fixed, guide__reference="runs/guide", guide__weight=5.0)
-    assert task.spec["guide"] == {"name": "runs/guide", "hash": "ab", "model": {"name": "cnn"}}
+    assert task.spec["guide"] == {"name": "guide", "hash": "ab", "model": {"name": "cnn"}}
     assert gan.references(SimpleNamespace(guide=SimpleNamespace(reference="runs/guide"))) == {"guide": "runs/guide"}
     assert gan.references(SimpleNamespace(guide=SimpleNamespace(reference=""))) == {}
     states, metrics = run(task, batch, steps=12, frozen=frozen)
