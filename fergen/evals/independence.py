@@ -1,4 +1,4 @@
-"""A judge must be independent of the generator that it scores: no weights in common, no architecture of its guide.
+"""A judge must be independent of the generator that it scores: no weights in common, no architecture of its teachers.
 
 A generator trained against a network learns what convinces that network, a copy of it, or one that was trained from
 it. Data in common are no fault: judge and generator may have learned from the same faces.
@@ -7,6 +7,9 @@ it. Data in common are no fault: judge and generator may have learned from the s
 from typing import Any
 
 from fergen.core.errors import BadInput
+
+# The parts that a fixed classifier may take in a generator's training, by their names in its spec.
+TEACHERS = ("guide", "perceptual", "features")
 
 
 def require_independent(generator: Any, judge: Any) -> None:
@@ -26,13 +29,14 @@ def require_independent(generator: Any, judge: Any) -> None:
             f"judge '{judge.name}' is not independent of generator '{generator.name}': expected no weights in common,"
             f" found {what}; take a judge that was trained without them"
         )
-    guide = generator.spec.get("guide")
-    if guide and guide["model"]["name"] == judge.spec["model"]["name"]:
-        raise BadInput(
-            f"judge '{judge.name}' is not independent of generator '{generator.name}': expected another architecture"
-            f" than that of its guide '{guide['name']}', found {judge.spec['model']['name']} too; take a judge of"
-            " another model"
-        )
+    for role in TEACHERS:
+        teacher = generator.spec.get(role)
+        if teacher and teacher["model"]["name"] == judge.spec["model"]["name"]:
+            raise BadInput(
+                f"judge '{judge.name}' is not independent of generator '{generator.name}': expected another"
+                f" architecture than that of its {role} '{teacher['name']}', found {judge.spec['model']['name']} too;"
+                " take a judge of another model"
+            )
 
 
 def _weights(member: Any) -> dict[str, str]:
