@@ -44,10 +44,6 @@ def config() -> ml_collections.ConfigDict:
     c.guide.reference = ""  # weights of a frozen classifier that ...
     c.guide.weight = 0.0  # ... generated images are to convince of their labels
 
-    c.features = ml_collections.ConfigDict()
-    c.features.reference = ""  # weights of a frozen classifier whose feature maps the critic sees beside the pixels
-    c.features.layers = ("stage1", "stage2", "stage3")
-
     c.augment.mirror = 0.5  # chance that a real image is mirrored
     # Of all that the critic sees, real or generated: none, blit, geom, color, bg, bgc, ... and single operations.
     c.augment.ada = ml_collections.ConfigDict({"preset": "none", **dict.fromkeys(ADA)})

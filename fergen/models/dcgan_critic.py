@@ -1,6 +1,5 @@
 """The critic of `fergen.models.dcgan`: residual convolutions without normalisation, and what it says of images."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -63,28 +62,13 @@ class Critic(nn.Module):
     widest: int
     dtype: Any
 
-    @staticmethod
-    def resolutions(image: tuple[int, ...]) -> list[tuple[int, int]]:
-        """Return the heights and widths of the critic's feature maps for images [h, w, c]."""
-        height, width, _ = image
-        return [(height >> level, width >> level) for level in range(1, halvings(height, width, END) + 1)]
-
     @nn.compact
-    def __call__(
-        self,
-        images: jax.Array,
-        labels: jax.Array,
-        maps: Mapping[str, jax.Array] | None = None,
-        *,
-        spread: jax.Array | None = None,
-    ) -> Judgement:
+    def __call__(self, images: jax.Array, labels: jax.Array, *, spread: jax.Array | None = None) -> Judgement:
         """Judge images.
 
         Args:
             images: float32 [n, h, w, c] in [-1, 1].
             labels: int32 [n].
-            maps: name -> feature maps of the images in a fixed network, float [n, h', w', c'], each of which joins the
-                critic's own of its resolution, one of `resolutions`.
             spread: float32 [], taken for that of the images, so that each is judged alone; None to measure it.
         """
         x = rearrange(images.astype(self.dtype), "n (h i) (w j) c -> n h w (i j c)", i=2, j=2)
@@ -93,10 +77,9 @@ class Critic(nn.Module):
                 labels
             )
             x = jnp.concatenate([x, plane.reshape(*x.shape[:3], 1).astype(self.dtype)], axis=-1)
-        x = self.joined(Conv(self.width, 3, dtype=self.dtype, name="stem")(x), maps)
-        for level in range(1, len(self.resolutions(images.shape[1:]))):
+        x = Conv(self.width, 3, dtype=self.dtype, name="stem")(x)
+        for level in range(1, halvings(*images.shape[1:3], END)):
             x = Down(channels_at(level + 1, self.width, self.widest), self.dtype, name=f"down{level}")(x)
-            x = self.joined(x, maps)
         x = leaky(x)
         own = class_spread(x, jnp.zeros_like(labels) if self.conditioning == "none" else labels)
         plane = jnp.broadcast_to((own if spread is None else spread)[..., None, None, None], (*x.shape[:3], 1))
@@ -115,15 +98,6 @@ class Critic(nn.Module):
             embedding = nn.Dense(self.widest, name="embedding")(x)
             return Judgement(logits, own.mean(), embedding=unit(embedding), proxies=unit(proxies))
         return Judgement(logits, own.mean())
-
-    def joined(self, x: jax.Array, maps: Mapping[str, jax.Array] | None) -> jax.Array:
-        """Add the fixed maps of x's resolution to x [n, h, w, c], each place's features scaled to mean square 1."""
-        for name, each in sorted((maps or {}).items()):
-            if each.shape[1:3] == x.shape[1:3]:
-                scaled = each * jax.lax.rsqrt(jnp.square(each).mean(-1, keepdims=True) + 1e-6)
-                own = Conv(x.shape[-1], 1, dtype=self.dtype, name=f"see_{name}")(scaled.astype(self.dtype))
-                x = (x + own) * 0.5**0.5
-        return x
 
 
 def class_spread(x: jax.Array, labels: jax.Array) -> jax.Array:

@@ -22,7 +22,6 @@ from fergen.losses import adversarial
 from fergen.losses.classification import cross_entropy
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
-from fergen.tasks import gan_features
 from fergen.tasks import guide as guides
 from fergen.tasks.gan_nets import NETS, by_collection, initial, modules_of, normalised, predict_of, shapes_of
 from fergen.tasks.gan_options import checked_control, checked_loss, shares_of
@@ -51,7 +50,6 @@ class Task:
         control: how its strength moves.
         ema: decay per step of the generator's moving average; 0 for none.
         guide: the emotion-consistency term; None for none.
-        features: feature maps of a frozen classifier that the critic sees beside the pixels; None for none.
     """
 
     spec: dict[str, Any]
@@ -66,7 +64,6 @@ class Task:
     control: ada_control.Control
     ema: float
     guide: guides.Guide | None
-    features: gan_features.Features | None
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
         """Initialise from shapes alone.
@@ -89,7 +86,7 @@ class Task:
             state: donated.
             batch: image uint8 [b, h, w, c], label int32 [b].
             key: this step's random key.
-            frozen: variables of `guide` and `features`, where there are such.
+            frozen: variables of `guide`, where there is one.
 
         Returns:
             The next state, and scalars: loss (the sum of both nets'), its terms, mean logits, norms.
@@ -105,7 +102,7 @@ class Task:
         fakes = self.seen(named(key, "critic/fakes"), fakes, p)
 
         def critic_loss(params):
-            judge, collections = self.judge(params, d.collections, frozen, iterations=1)
+            judge, collections = self.judge(params, d.collections, iterations=1)
             real, fake = judge(reals, labels), judge(fakes, asked)
             terms = {"adversarial": adversarial.critic_loss(loss["kind"], real.logits, fake.logits, loss["smoothing"])}
             if self.classifies:
@@ -119,7 +116,7 @@ class Task:
             return sum(terms.values()), (terms, real.logits, fake.logits, collections)
 
         def penalties(params):
-            judge, _ = self.judge(params, d.collections, frozen, iterations=0)
+            judge, _ = self.judge(params, d.collections, iterations=0)
             total = jnp.zeros(())
             for gamma, images, theirs in ((loss["r1"], reals, labels), (loss["r2"], fakes, asked)):
                 if gamma:
@@ -137,7 +134,7 @@ class Task:
 
         def generator_loss(params):
             images, collections = self.generate(params, g.collections, named(key, "generator/latents"), asked)
-            judge, _ = self.judge(d.params, d.collections, frozen, iterations=0)
+            judge, _ = self.judge(d.params, d.collections, iterations=0)
             fake = judge(self.seen(named(key, "generator/fakes"), images, p), asked)
             rival = judge(reals, labels).logits if loss["kind"] == "relativistic" else None
             terms = {"adversarial": adversarial.generator_loss(loss["kind"], fake.logits, rival)}
@@ -192,15 +189,10 @@ class Task:
         variables = {"params": params, **collections}
         return self.generator.apply(variables, latents, labels, train=True, mutable=list(collections))
 
-    def judge(self, params, collections, frozen: dict, *, iterations: int) -> tuple[Callable, dict]:
+    def judge(self, params, collections, *, iterations: int) -> tuple[Callable, dict]:
         """Return (images and labels -> Judgement, collections with the power iterations done)."""
         params, collections = normalised(params, collections, iterations=iterations)
-
-        def judgement(images, labels):
-            maps = self.features.see(frozen["features"], images) if self.features else None
-            return self.critic.apply({"params": params}, images, labels, maps)
-
-        return judgement, collections
+        return lambda images, labels: self.critic.apply({"params": params}, images, labels), collections
 
     def class_loss(self, judgement, labels: jax.Array) -> jax.Array:
         """Return the cross-entropy of a critic's classes, or its repair, the data-to-data cross-entropy."""
@@ -227,15 +219,15 @@ class Task:
 
 
 def references(config) -> dict[str, str]:
-    """Return the fixed networks that training needs: the guide of the emotion-consistency term, and the features."""
-    return {**guides.references(config), **gan_features.references(config)}
+    """Return the fixed networks that training needs: the guide of the emotion-consistency term."""
+    return guides.references(config)
 
 
 def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, augment, loss, optim, critic_rate, fake_labels, guide, features, ema, precision.
+        config: fields model, augment, loss, optim, critic_rate, fake_labels, guide, ema, precision.
         train: the training set, for its classes, image shape, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
         fixed: the networks of `references`.
@@ -256,11 +248,9 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "conditional": model["conditioning"] != "none",
         "prior": (counts / counts.sum()).tolist(),
         **guides.record(fixed),
-        **gan_features.record(config, fixed, data.image_shape),
     }
     generator, critic = modules_of(spec)
     spec["latent"] = [generator.entries]
-    gan_features.require_seen(spec, critic.resolutions(data.image_shape))
     rate = {"generator": 1.0, "critic": fields.number("critic_rate", config.critic_rate)}
     augmentation = ada_settings.read(config.augment.ada)
     return Task(
@@ -276,7 +266,6 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         control=checked_control(config.augment.control),
         ema=config.ema,
         guide=guides.guide_of(config, spec, fixed),
-        features=gan_features.features_of(config, fixed),
     )
 
 

@@ -50,10 +50,9 @@ def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
     images, labels = jnp.zeros((1, size["height"], size["width"], size["channels"])), jnp.zeros((1,), jnp.int32)
     found = {"generator": generator.init(named(key, "generator"), jnp.zeros((1, *spec["latent"])), labels)}
     if "critic" in spec["nets"]:
-        maps = {name: jnp.zeros((1, *shape)) for name, shape in spec.get("features", {}).get("maps", {}).items()}
         # The average of real images' spread stands in for the batch's when images are judged one by one.
         statistics = {"batch_stats": {"spread": jnp.zeros(())}}
-        found["critic"] = {**critic.init(named(key, "critic"), images, labels, maps), **statistics}
+        found["critic"] = {**critic.init(named(key, "critic"), images, labels), **statistics}
         if spec["model"]["spectral_norm"]:
             vectors = spectral_norm.start(named(key, "spectral"), found["critic"]["params"])
             found["critic"] = {**found["critic"], spectral_norm.COLLECTION: vectors}
@@ -78,7 +77,7 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
     `sample(variables, latents, labels)`: [n, z] and int32 [n] -> float32 [n, h, w, c] in [-1, 1]; an unconditional
     generator ignores the labels.
     `critic(variables, images, labels)`: images uint8 or float32 [-1, 1], [n, h, w, c] of any size -> logits float32
-    [n]; where the weights hold the critic, and the critic needs nothing else.
+    [n]; where the weights hold the critic.
     """
     generator, critic = modules_of(spec)
 
@@ -95,5 +94,4 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
         spread = own["batch_stats"]["spread"]
         return critic.apply({"params": params}, conform(images, spec), labels, spread=spread).logits
 
-    judges = "critic" in spec["nets"] and "features" not in spec
-    return {"draw": draw, "sample": sample, **({"critic": logits} if judges else {})}
+    return {"draw": draw, "sample": sample, **({"critic": logits} if "critic" in spec["nets"] else {})}

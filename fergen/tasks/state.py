@@ -25,10 +25,6 @@ class Fixed(Protocol):
         """What its functions were built from."""
 
     @property
-    def variables(self) -> dict[str, Any]:
-        """Its arrays."""
-
-    @property
     def predict(self) -> dict[str, Callable]:
         """Name -> pure function of (variables, ...)."""
 
