@@ -87,9 +87,9 @@ def test_a_judge_that_lacks_a_class_is_refused():
         control.require_classes("runs/judge", SEVEN, VOCABULARIES["eight"])
 
 
-def member(name, digest, *ancestors, model="vgg", guide=None, data="d" * 64):
+def member(name, digest, *ancestors, model="vgg", data="d" * 64, **teachers):
     made = lineage.merge(*[lineage.of_weights(a, a * 16) for a in ancestors], lineage.of_data("set", data))
-    spec = {"task": "x", "model": {"name": model}} | ({"guide": guide} if guide else {})
+    spec = {"task": "x", "model": {"name": model}} | teachers
     own = lineage.of_weights(name, digest, made)
     return SimpleNamespace(name=name, hash=digest, lineage=own, spec=spec)
 
@@ -111,6 +111,11 @@ def test_common_data_are_no_fault():
             member("runs/gan", "1" * 64, guide={"name": "runs/guide", "hash": "x", "model": {"name": "resnet"}}),
             member("runs/judge", "2" * 64, model="resnet"),
             "guide 'runs/guide', found resnet too",
+        ),
+        (
+            member("runs/cvae", "1" * 64, perceptual={"name": "lite0", "hash": "x", "model": {"name": "efficientnet"}}),
+            member("runs/judge", "2" * 64, model="efficientnet"),
+            "perceptual 'lite0', found efficientnet too",
         ),
     ],
 )
