@@ -125,7 +125,7 @@ class Task:
             if self.perceptual:
                 terms["perceptual"] = self.perceptual.loss(frozen["perceptual"], images, made, others)
             if self.guide:
-                terms["guide"] = self.guide.loss(frozen["guide"], others, asked)
+                terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], others, asked)
             return sum(terms.values()), {**terms, "kl": kl.sum(-1).mean(), "mse": jnp.square(images - made).mean()}
 
         (total, seen), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params)

@@ -21,7 +21,6 @@ from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.data.dataset import Split
 from fergen.losses import flow
-from fergen.losses.classification import cross_entropy
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
@@ -105,7 +104,11 @@ class Task:
             terms = {"velocity": flow.velocity_error(velocity, noise, data).mean()}
             if self.guide:
                 arrived = denormalise(flow.arrival(x, velocity, time), self.spec)
-                terms["guide"] = consistency(self.guide, frozen["guide"], arrived, labels, time * kept)
+                losses = self.guide.losses(named(key, "views"), frozen["guide"], arrived, labels)
+                # Early on a path arrives at a mean over many faces, which is not to be more expressive than they are;
+                # late the face is nearly given, and the factor 1 - t of `flow.arrival` leaves nothing to answer for.
+                # What counts is the middle of the way, where the expression is decided.
+                terms["guide"] = self.guide.weight * (time * kept * losses).mean()
             return sum(terms.values()), terms
 
         (loss, terms), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params)
@@ -143,27 +146,6 @@ class Task:
     def weights(state: State) -> dict[str, Any]:
         """Return the weights for use, without the optimiser."""
         return state.nets["velocity"].variables()
-
-
-def consistency(
-    guide: guides.Guide, variables: Any, arrived: jax.Array, labels: jax.Array, weights: jax.Array
-) -> jax.Array:
-    """Compute a guide's weighted cross-entropy on where paths would arrive.
-
-    Early on a path arrives at a mean over many faces, which no classifier has seen and which is not to become more
-    expressive than they are, hence weights that rise with time; late, the face is nearly given, and the factor 1 - t of
-    `fergen.losses.flow.arrival` leaves the velocity nothing to answer for. What counts is the middle of the way, where
-    the expression is decided.
-
-    Args:
-        guide: with the term's own weight.
-        variables: of the guide.
-        arrived: float32 [b, h, w, c], about in [-1, 1].
-        labels: int32 [b].
-        weights: float32 [b], the time, or 0 for rows whose label the network did not see.
-    """
-    losses = cross_entropy(guide.logits(variables, arrived), jnp.asarray(guide.labels)[labels])
-    return guide.weight * (weights * losses).mean()
 
 
 def references(config) -> dict[str, str]:

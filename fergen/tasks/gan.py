@@ -141,7 +141,7 @@ class Task:
             if self.classifies:
                 terms["classes"] = loss["classes"] * self.class_loss(fake, asked)
             if self.guide:
-                terms["guide"] = self.guide.loss(frozen["guide"], images, asked)
+                terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], images, asked)
             return sum(terms.values()), (terms, collections)
 
         (g_loss, (g_terms, collections)), grads = jax.value_and_grad(generator_loss, has_aux=True)(g.params)

@@ -1,4 +1,8 @@
-"""The emotion-consistency term of every generator: the cross-entropy of a frozen classifier on generated images."""
+"""The emotion-consistency term of every generator: the cross-entropy of a frozen classifier on generated images.
+
+The classifier sees each image under random changes. What persuades a network in one view alone is a texture rather than
+an expression, and another network, the judge, does not see it.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -8,11 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fergen.augment import pipeline
 from fergen.core import fields
 from fergen.core.errors import BadInput
 from fergen.data.vocabulary import mapping
 from fergen.losses.classification import cross_entropy
 from fergen.tasks.state import Fixed
+
+# Changes that leave an expression as it is, and textures not; see `fergen.augment.pipeline.Settings`.
+VIEWS = {"flip": 0.5, "rotate": 10.0, "scale": 0.1, "translate": 0.05, "brightness": 0.1, "contrast": 0.2, "noise": 0.1}
+seen = pipeline.build(VIEWS)
 
 
 class Guide(NamedTuple):
@@ -28,16 +37,22 @@ class Guide(NamedTuple):
     labels: np.ndarray
     weight: float
 
-    def loss(self, variables: Any, images: jax.Array, labels: jax.Array) -> jax.Array:
-        """Compute weight x mean cross-entropy.
+    def losses(self, key: jax.Array, variables: Any, images: jax.Array, labels: jax.Array) -> jax.Array:
+        """Compute each image's cross-entropy, float32 [b].
 
         Args:
+            key: of the views.
             variables: of the guide.
             images: float32 [b, h, w, c] in [-1, 1].
             labels: int32 [b], what was asked for, in the generator's vocabulary.
         """
         wanted = jnp.asarray(self.labels)[labels]
-        return self.weight * cross_entropy(self.logits(variables, images), wanted).mean()
+        images, _ = seen(key, images, jnp.zeros((len(images), 1)))
+        return cross_entropy(self.logits(variables, images), wanted)
+
+    def loss(self, key: jax.Array, variables: Any, images: jax.Array, labels: jax.Array) -> jax.Array:
+        """Compute weight x mean cross-entropy; arguments as in `losses`."""
+        return self.weight * self.losses(key, variables, images, labels).mean()
 
 
 def references(config) -> dict[str, str]:

@@ -300,7 +300,11 @@ def test_guide_teaches_the_generator_alone_in_its_own_vocabulary(train):
     others, _ = run(plain, batch)
     assert same(states[1].nets["critic"].params, others[1].nets["critic"].params)
     assert not same(states[1].nets["generator"].params, others[1].nets["generator"].params)
-    assert metrics[-1]["generator/guide"] < 0.5 * metrics[0]["generator/guide"]
+    # The views brighten and darken by chance, so that not the losses of single steps tell.
+    light = [task.generate(g.params, g.collections, KEY, batch["label"])[0].mean()
+             for g in (states[0].nets["generator"], states[-1].nets["generator"])]  # fmt: skip
+    assert light[1] > light[0] + 0.05
+    assert metrics[0]["generator/guide"] > 0
 
 
 @pytest.mark.parametrize(
