@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fergen.core.errors import BadInput
+from fergen.core.flags import add_sampler, sampler_of
 from fergen.train.measure import chosen_steps, draw_curves, evaluate, follow, generates
 
 HELP = "measure trained weights on any split"
@@ -61,6 +62,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     faces.add_argument("--n", type=int, default=2560, help="faces of all classes together (%(default)s)")
     faces.add_argument("--per-class", type=int, default=200, metavar="N", help="faces of each class (%(default)s)")
     faces.add_argument("--seed", type=int, default=0, help="of the latents (%(default)s)")
+    add_sampler(faces)
 
 
 def show(report: Any) -> None:
@@ -92,6 +94,7 @@ def measure_faces(args: argparse.Namespace, references: Sequence[str], out: str 
         per_class=args.per_class,
         seed=args.seed,
         bootstrap=args.bootstrap,
+        sampler=sampler_of(args),
         out=out,
         quiet=False,
     )

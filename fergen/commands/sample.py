@@ -22,6 +22,7 @@ import sys
 from typing import Any
 
 from fergen.core.errors import BadInput
+from fergen.core.flags import add_sampler, sampler_of
 
 HELP = "generate faces: a picture, a folder of images, or a set to train on"
 FACES, COLUMNS = 1000, 10
@@ -45,9 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judge", metavar="REF", help="a classifier whose probabilities are recorded, no more")
     parser.add_argument("--seed", type=int, default=0, help="of the latents (%(default)s)")
     parser.add_argument("--batch", type=int, default=256, metavar="N", help="faces per compiled call (%(default)s)")
-    parser.add_argument("--steps", type=int, metavar="N", help="of the sampler, for generators that integrate")
-    parser.add_argument("--guidance", type=float, metavar="W", help="its classifier-free guidance, likewise")
-    parser.add_argument("--sampler", metavar="NAME", help="its method, likewise")
+    add_sampler(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -62,14 +61,14 @@ def run(args: argparse.Namespace) -> None:
         raise BadInput("--labels says how many faces of which emotions: leave out --n, --classes and --like")
     if args.confidence is not None and not (args.filter and 0 <= args.confidence <= 1):
         raise BadInput(f"--confidence={args.confidence}: expected a probability in [0, 1], with --filter=REF")
-    for name in ("batch", "columns", "steps", "n"):
+    for name in ("batch", "columns", "n"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise BadInput(f"--{name}={getattr(args, name)}: expected at least 1")
     classes = args.classes.split(",") if args.classes else None
 
     from fergen.train.faces import generator
 
-    net = generator(args.weights, steps=args.steps, guidance=args.guidance, name=args.sampler)
+    net = generator(args.weights, **sampler_of(args))
     if picture:
         draw(net, classes, args)
     else:

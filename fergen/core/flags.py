@@ -1,9 +1,11 @@
-"""The flags that verbs share: --config and overrides of its fields."""
+"""The flags that verbs share: --config and overrides of its fields, and the options of a sampler."""
 
 import argparse
 import textwrap
+from typing import Any
 
 from fergen.core import config
+from fergen.core.errors import BadInput
 
 
 def add_config(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -28,3 +30,21 @@ def config_of(args: argparse.Namespace):
         BadInput: no such config, unknown field, wrong type.
     """
     return config.load(args.config, args.overrides)
+
+
+def add_sampler(parser: Any) -> None:
+    """Declare the options of a generator's sampler, on a parser or a group of one."""
+    parser.add_argument("--steps", type=int, metavar="N", help="of the sampler, for generators that integrate")
+    parser.add_argument("--guidance", type=float, metavar="W", help="its classifier-free guidance, likewise")
+    parser.add_argument("--sampler", metavar="NAME", help="its method, likewise")
+
+
+def sampler_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what the flags say of the sampler, for `fergen.train.faces.generator`; None is not given.
+
+    Raises:
+        BadInput: no steps.
+    """
+    if args.steps is not None and args.steps < 1:
+        raise BadInput(f"--steps={args.steps}: expected at least 1")
+    return {"steps": args.steps, "guidance": args.guidance, "name": args.sampler}

@@ -1,13 +1,15 @@
 """Measuring a generator by reference: control by a judge, distances from real faces, scores and pictures into files."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fergen.core.clock import Progress
 from fergen.core.errors import BadInput
 from fergen.core.paths import write_json
 from fergen.evals import generation, reconstruction, reference
+from fergen.train import faces
 from fergen.train.feature_spaces import FeatureSpace, load
 from fergen.train.restore import Restored, restore
 
@@ -27,6 +29,7 @@ def evaluate(
     per_class: int = 200,
     seed: int = 0,
     bootstrap: int = 1000,
+    sampler: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     quiet: bool = True,
 ) -> generation.Report:
@@ -43,6 +46,7 @@ def evaluate(
         per_class: faces of each class.
         seed: of latents and of the choice of real faces.
         bootstrap: resamples per interval.
+        sampler: fields of the generator's sampler to replace, see `fergen.train.faces.generator`.
         out: folder for scores.json and pictures; None writes nothing.
         quiet: show no progress.
 
@@ -53,7 +57,7 @@ def evaluate(
     Raises:
         BadInput: no such weights or set, a judge that is not independent or lacks a class, missing feature weights.
     """
-    made = restore(generator)
+    made = faces.generator(generator, **(sampler or {}))
     judged_by = restore(judge or default_judge(made))
     guided_by = restore(guide) if guide else None
     # What cannot be scored is refused before anything is computed.
@@ -79,6 +83,8 @@ def evaluate(
             report.notes.append(
                 f"the generator learned from the network of {space.name}: its distances there flatter it"
             )
+    if "sampler" in made.spec:
+        report.about["sampler"] = made.spec["sampler"]
     if out:
         write(Path(out), report)
     return report
@@ -136,17 +142,18 @@ def default_judge(made: Restored) -> str:
 
 def write(folder: Path, report: generation.Report) -> None:
     """Write a report: scores.json (flat; an undefined figure is null), and the pictures beside it."""
-    from fergen.show import confusion, faces
+    from fergen.show import confusion
+    from fergen.show import faces as pictures
 
     scores = {key: None if math.isnan(value) else value for key, value in report.scores.items()}
     write_json(folder / "scores.json", report.about | scores)
     arrays, classes = report.arrays, report.classes
     rows = len(arrays["samples"])
-    faces.grid(arrays["samples"], folder / "samples.png", classes=classes if rows == len(classes) else None)
+    pictures.grid(arrays["samples"], folder / "samples.png", classes=classes if rows == len(classes) else None)
     if "confusion" in arrays:
         confusion.draw(arrays["confusion"], classes, folder / "confusion.png")
     if "neighbours/faces" in arrays:
         found = (arrays[f"neighbours/{part}"] for part in ("faces", "nearest", "distances"))
-        faces.neighbours(*found, folder / "neighbours.png")
+        pictures.neighbours(*found, folder / "neighbours.png")
     if "relabelled" in arrays:
-        faces.relabelled(arrays["relabelled"], folder / "relabelled.png", classes=classes)
+        pictures.relabelled(arrays["relabelled"], folder / "relabelled.png", classes=classes)
