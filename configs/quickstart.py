@@ -13,15 +13,21 @@ def get_config(arg: str = ""):
     c = ml_collections.ConfigDict()
     c.study = "closed_loop"
     c.data = "procedural_n10000"
-    c.judge = "procedural_judge"  # another architecture than the guide's
-    c.guide = "procedural_small"
-    c.generator = "procedural_cvae"
+    c.judge = "procedural_small"  # another architecture than the guide's
+    c.guide = "procedural_cnn"
+    c.generator = "procedural_cgan"
+    # Fields of theirs, as field=value: short forms of all three.
+    c.overrides = ml_collections.ConfigDict()
+    c.overrides.judge = ("epochs=5.0",)
+    c.overrides.guide = ("epochs=4.0", "model.filters=(24,48,96)")
+    c.overrides.generator = ("epochs=4.0",)
     c.features = ("lite0@128",)  # feature spaces of the distances
     c.n = 1000  # generated faces of all classes together
     c.per_class = 200
     if arg == "smoke":
         c.data = "procedural_n400"
         c.judge, c.guide, c.generator = (f"{name}:smoke" for name in (c.judge, c.guide, c.generator))
+        c.overrides.update(judge=(), guide=(), generator=())
         c.features = ()
         c.n, c.per_class = 70, 10
     return c

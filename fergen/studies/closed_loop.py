@@ -28,7 +28,8 @@ def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
     """Train what is not trained yet, measure, and write the report.
 
     Args:
-        config: fields data (a prepared set), judge, guide, generator (names of configs), features, n, per_class.
+        config: fields data (a prepared set), judge, guide, generator (names of configs), overrides (of fields of these,
+            "field=value", by member), features, n, per_class.
         workdir: holds a run per member, `scores/`, `report.html` and `report.md`.
         quiet: show no progress.
 
@@ -57,7 +58,12 @@ def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
         out=workdir / "scores",
         quiet=quiet,
     )
-    recognised = measure.evaluate([str(members["guide"])], ["test"], out=workdir / "recognition")
+    recognised = {
+        role: measure.evaluate([str(members[role])], ["test"], out=workdir / "recognition" / role)
+        .results["test"]
+        .scores
+        for role in ("judge", "guide")
+    }
     seconds["measuring"] = time.monotonic() - began
     files = write(config, workdir, report, recognised, experiments, seconds)
     scores = report.scores | {f"seconds/{name}": value for name, value in seconds.items()}
@@ -71,7 +77,7 @@ def load(config, member: str, workdir: Path) -> Any:
     Raises:
         BadInput: as `fergen.core.config.load`, or the config is of another kind than the member.
     """
-    overrides = [f"data.name={config.data}"]
+    overrides = [f"data.name={config.data}", *config.overrides[member]]
     experiment = configs.load(config[member], overrides)
     if (experiment.task == "classifier") != (member != "generator"):
         kind = "a generator" if member == "generator" else "a classifier"
@@ -91,7 +97,7 @@ def measure_clock(workdir: Path) -> float:
 
 
 def write(
-    config, workdir: Path, measured: Measured, recognised: Any, experiments: dict, seconds: dict[str, float]
+    config, workdir: Path, measured: Measured, recognised: dict, experiments: dict, seconds: dict[str, float]
 ) -> tuple[Path, Path]:
     """Write report.html and report.md."""
     scores, classes = measured.scores, measured.classes
@@ -121,12 +127,17 @@ def write(
     report.section("Nearest training faces")
     report.picture(workdir / "scores" / "neighbours.png", caption="A copy would show here.")
     report.section("Recognition")
-    found = recognised.results["test"].scores
-    report.text(
-        f"The guide on the `test` split: accuracy {interval(found, 'accuracy')} %,"
-        f" macro-F1 {interval(found, 'macro_f1')} %, n = {found['n']:,}."
-    )
-    report.picture(workdir / "recognition" / "test.confusion.png")
+    rows = [
+        {
+            "network": f"{role}: {experiments[role].name}",
+            "accuracy, %": interval(found, "accuracy"),
+            "macro-F1, %": interval(found, "macro_f1"),
+            "faces": f"{found['n']:,}",
+        }
+        for role, found in recognised.items()
+    ]
+    report.table(rows, caption="On the `test` split, which chose nothing.")
+    report.picture(workdir / "recognition" / "judge" / "test.confusion.png", caption="The judge on the `test` split.")
     report.section("Time")
     report.table([{"stage": name, "seconds": round(value, 1)} for name, value in seconds.items()], digits=1)
     for note in measured.notes:

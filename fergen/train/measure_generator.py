@@ -136,7 +136,7 @@ def default_judge(made: Restored) -> str:
         return JUDGE
     raise BadInput(
         f"generator '{made.name}' was trained on {trained_on(made)}, which no judge that ships has seen: give"
-        " --judge=REF, a classifier trained on that set (fergen train --config=procedural_judge for procedural faces)"
+        " --judge=REF, a classifier trained on that set (fergen train --config=procedural_small for procedural faces)"
     )
 
 
