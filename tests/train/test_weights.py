@@ -124,7 +124,7 @@ def test_a_generator_is_handed_on_without_its_critic(tmp_path):
     spec = {
         "task": "gan",
         "model": {"name": "dcgan", "conditioning": "projection", "latent": 4, "embedding": 4, "width": 4, "widest": 8,
-                  "spectral_norm": False, "dtype": "float32"},
+                  "spectral_norm": False, "grain": False, "dtype": "float32"},
         "classes": ["happy", "sad"], "image": {"height": 16, "width": 16, "channels": 1}, "latent": [4],
         "data": {"hash": "d" * 64, "split": "train"}, "nets": ["generator", "critic"], "conditional": True,
         "prior": [0.5, 0.5],
