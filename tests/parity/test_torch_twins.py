@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from fergen.convert import efficientnet_lite, torchvision  # noqa: E402
+from tests.parity.layers import randomise, sown, watch  # noqa: E402
 from tests.parity.twins import cnn, efficientnet, mobilenet, resnet, vgg  # noqa: E402
 
 pytestmark = pytest.mark.parity
@@ -49,35 +50,6 @@ CASES = {
 }  # fmt: skip
 
 
-def randomise(module, seed):
-    """Draw statistics and affine parameters that no default hides."""
-    generator = torch.Generator().manual_seed(seed)
-    for part in module.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.2, generator=generator)
-            part.running_var.uniform_(0.5, 2.0, generator=generator)
-            part.weight.data.uniform_(0.7, 1.3, generator=generator)
-            part.bias.data.normal_(0, 0.2, generator=generator)
-    return module.eval()
-
-
-def watch(module):
-    """Record the output of every convolution, normalisation and dense layer, NHWC, by name."""
-    seen = {}
-
-    def keep(name):
-        def hook(_, inputs, output):
-            array = output.detach().numpy()
-            seen[name] = array.transpose(0, 2, 3, 1) if array.ndim == 4 else array
-
-        return hook
-
-    for name, part in module.named_modules():
-        if isinstance(part, (torch.nn.Conv2d, torch.nn.BatchNorm2d, torch.nn.Linear)):
-            part.register_forward_hook(keep(name))
-    return seen
-
-
 @pytest.mark.parametrize("case", CASES)
 def test_equal_layer_by_layer(case, tmp_path, monkeypatch):
     name, options, make, shape = CASES[case]
@@ -105,11 +77,7 @@ def test_equal_layer_by_layer(case, tmp_path, monkeypatch):
 
     run = jax.jit(lambda v, x: ours.apply(v, x, capture_intermediates=True, mutable=["intermediates"]))
     logits, seen = run(variables, jnp.asarray(x))
-    found = {}
-    for keys, value in jax.tree_util.tree_flatten_with_path(seen["intermediates"])[0]:
-        *modules, method, _ = (str(getattr(k, "key", k)) for k in keys)
-        if method == "__call__":
-            found[foreign("/".join(modules))] = value
+    found = sown(seen["intermediates"], foreign)
     assert set(theirs) <= set(found)
     for layer, output in theirs.items():
         scale = np.abs(output).max()
