@@ -1,6 +1,5 @@
 """The classifier: softmax cross-entropy on labels or label distributions."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from fergen.losses.classification import balanced_weights, cross_entropy, weight
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
 from fergen.optim.sam import sam_gradient
+from fergen.tasks.network import network_of
 from fergen.tasks.state import Fixed, State, new_net
 
 # What the loop measures along training: a file of fergen/evals.
@@ -156,7 +156,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     }
     return Task(
         spec=spec,
-        module=module_of(spec),
+        module=network_of(spec),
         tx=optim.build(config.optim, steps),
         rate=optim.learning_rate(config.optim, steps),
         augment=pipeline.build(config.augment),
@@ -176,29 +176,11 @@ def class_weights(kind: str, counts: np.ndarray) -> np.ndarray:
     raise BadInput(f"--config.loss.class_weights={kind}: expected none or balanced")
 
 
-def module_of(spec: Mapping[str, Any]):
-    """Build the network that a spec describes.
-
-    Raises:
-        BadInput: no such model, or an option that it does not have.
-    """
-    options = dict(spec["model"])
-    name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
-    try:
-        model = importlib.import_module(f"fergen.models.{name}")
-    except ModuleNotFoundError:
-        raise BadInput(f"model '{name}': expected the name of a file in fergen/models, found none such") from None
-    try:
-        return model.build(num_classes=len(spec["classes"]), dtype=dtype, **options)
-    except TypeError as error:
-        raise BadInput(f"model '{name}': {error}") from None
-
-
 def shapes_of(spec: Mapping[str, Any]) -> Any:
     """Return the shapes and types of the weights that a spec describes."""
     size = spec["image"]
     x = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), jnp.float32)
-    return jax.eval_shape(lambda key, x: module_of(spec).init(key, x, train=False), jax.random.key(0), x)
+    return jax.eval_shape(lambda key, x: network_of(spec).init(key, x, train=False), jax.random.key(0), x)
 
 
 def normalise(images: jax.Array, spec: Mapping[str, Any]) -> jax.Array:
@@ -232,7 +214,7 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
     input on (stage1, stage2, ...; VGG's are relu1_1, relu1_2, ...), and the last, feature_map. What is not used costs
     nothing in a compiled call.
     """
-    module = module_of(spec)
+    module = network_of(spec)
 
     def sown(variables, images):
         x = normalise(conform(images, spec), spec)

@@ -1,6 +1,5 @@
 """The networks of a CVAE as their spec describes them: variables, and what they predict."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -8,32 +7,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.losses.variational import transport
 from fergen.tasks.classifier import conform
+from fergen.tasks.network import image_of, network_of
 
 # Heun's steps from noise to latents; the path is nearly straight, for latents are nearly normal to begin with.
 TRANSPORT_STEPS = 8
 
 
 def networks_of(spec: Mapping[str, Any]):
-    """Build the networks that a spec describes.
-
-    Raises:
-        BadInput: no such model, or an option that it does not have.
-    """
-    options, size = dict(spec["model"]), spec["image"]
-    name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
-    try:
-        model = importlib.import_module(f"fergen.models.{name}")
-    except ModuleNotFoundError:
-        raise BadInput(f"model '{name}': expected the name of a file in fergen/models, found none such") from None
-    image = (size["height"], size["width"], size["channels"])
-    try:
-        return model.build(num_classes=len(spec["classes"]), image=image, dtype=dtype, **options)
-    except TypeError as error:
-        raise BadInput(f"model '{name}': {error}") from None
+    """Build the networks that a spec describes; raises as `network_of`."""
+    return network_of(spec, image=image_of(spec))
 
 
 def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:

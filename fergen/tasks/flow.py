@@ -26,6 +26,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks.classifier import normalise
 from fergen.tasks.flow_predict import denormalise, initial, module_of, predict_of, sampler_of, shapes_of
+from fergen.tasks.gan import mirrored, updated
 from fergen.tasks.state import Fixed, State, new_net
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
@@ -112,27 +113,21 @@ class Task:
             return sum(terms.values()), terms
 
         (loss, terms), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params)
-        updates, opt_state = self.tx.update(grads, net.opt_state, net.params)
-        params = optax.apply_updates(net.params, updates)
-        ema = net.ema and ema_update(net.ema, params, {}, self.ema, state.step)
+        net, norms = updated(net, self.tx, grads, {})
+        net = net.replace(ema=net.ema and ema_update(net.ema, net.params, {}, self.ema, state.step))
 
         metrics = {
             "loss": loss,
             **{f"loss/{name}": value for name, value in terms.items()},
             "labelled": kept.mean(),
             "learning_rate": self.rate(state.step),
-            "norm/gradient": optax.tree.norm(grads),
-            "norm/update": optax.tree.norm(updates),
-            "norm/parameters": optax.tree.norm(params),
+            **{f"norm/{name}": value for name, value in norms.items()},
         }
-        net = net.replace(params=params, opt_state=opt_state, ema=ema)
         return state.replace(step=state.step + 1, nets={"velocity": net}), metrics
 
     def augmented(self, key: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return images [b, h, w, c] changed at random, and the labels [b, d] that say how."""
-        if self.mirror:
-            turned = jax.random.bernoulli(named(key, "mirror"), self.mirror, (len(images), 1, 1, 1))
-            images = jnp.where(turned, images[:, :, ::-1], images)
+        images = mirrored(named(key, "mirror"), images, self.mirror)
         if self.augment is None:
             return images, jnp.zeros((len(images), 0))
         return ada.augment(named(key, "augment"), images, self.p, self.augment)

@@ -1,7 +1,6 @@
 """What a flow predicts, from its spec alone: velocities, and samples by following them."""
 
 import dataclasses
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from fergen.core.errors import BadInput
 from fergen.losses import flow
 from fergen.nn import ode
 from fergen.tasks.classifier import conform, normalise
+from fergen.tasks.network import image_of, network_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,21 +61,8 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
 
 
 def module_of(spec: Mapping[str, Any]):
-    """Build the network that a spec describes.
-
-    Raises:
-        BadInput: no such model, or an option that it does not have.
-    """
-    options = dict(spec["model"])
-    name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
-    try:
-        model = importlib.import_module(f"fergen.models.{name}")
-    except ModuleNotFoundError:
-        raise BadInput(f"model '{name}': expected the name of a file in fergen/models, found none such") from None
-    try:
-        return model.build(num_classes=len(spec["classes"]), image=tuple(spec["latent"]), dtype=dtype, **options)
-    except TypeError as error:
-        raise BadInput(f"model '{name}': {error}") from None
+    """Build the network that a spec describes; raises as `network_of`."""
+    return network_of(spec, image=image_of(spec))
 
 
 def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:

@@ -1,16 +1,15 @@
 """The two networks of a GAN as their spec describes them: variables by collection and net, and what they predict."""
 
-import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.nn import spectral_norm
 from fergen.tasks.classifier import conform
+from fergen.tasks.network import image_of, network_of
 
 NETS = ("generator", "critic")
 
@@ -25,22 +24,8 @@ def normalised(params: Any, collections: dict, *, iterations: int) -> tuple[Any,
 
 
 def modules_of(spec: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Build the networks that a spec describes: generator and critic.
-
-    Raises:
-        BadInput: no such model, or an option that it does not have.
-    """
-    options = {k: v for k, v in spec["model"].items() if k != "spectral_norm"}
-    name, dtype = options.pop("name"), jnp.dtype(options.pop("dtype", "float32"))
-    image = tuple(spec["image"][side] for side in ("height", "width", "channels"))
-    try:
-        model = importlib.import_module(f"fergen.models.{name}")
-    except ModuleNotFoundError:
-        raise BadInput(f"model '{name}': expected the name of a file in fergen/models, found none such") from None
-    try:
-        return model.build(num_classes=len(spec["classes"]), image=image, dtype=dtype, **options)
-    except TypeError as error:
-        raise BadInput(f"model '{name}': {error}") from None
+    """Build the networks that a spec describes, generator and critic; raises as `network_of`."""
+    return network_of(spec, without=("spectral_norm",), image=image_of(spec))
 
 
 def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from fergen.core.lineage import of_weights
 from fergen.core.paths import file_hash
 from fergen.core.tree import leaf_names, nest
 from fergen.models import inception_v3
-from fergen.tasks.classifier import module_of, shapes_of
+from fergen.tasks.classifier import shapes_of
+from fergen.tasks.network import network_of
 from fergen.train import weights
 
 # What `read` takes for the one form of Inception v3.
@@ -97,7 +98,7 @@ def read(
         )
     if report.replaced:
         x = jnp.zeros((1, image["height"], image["width"], image["channels"]))
-        variables = nest(leaf_names(variables) | drawn(module_of(spec), x, list(report.replaced)))
+        variables = nest(leaf_names(variables) | drawn(network_of(spec), x, list(report.replaced)))
     return Foreign(variables, spec, file, report)
 
 
