@@ -8,7 +8,7 @@ import optax
 
 from fergen.core import fields
 from fergen.core.errors import BadInput
-from fergen.optim import masks, schedules
+from fergen.optim import masks, muon, schedules
 
 _COMMON: dict[str, Any] = {
     "lr": None,
@@ -24,6 +24,7 @@ _FIELDS: dict[str, dict[str, Any]] = {
     "sgd": {**_COMMON, "momentum": 0.9, "nesterov": True},
     "adam": {**_COMMON, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
     "adamw": {**_COMMON, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
+    "muon": {**_COMMON, "momentum": 0.95, "nesterov": True, "b1": 0.9, "b2": 0.999, "eps": 1e-8},
 }
 
 
@@ -32,12 +33,15 @@ def build(config: Mapping[str, Any], steps: int) -> optax.GradientTransformation
 
     Args:
       config: the fields
-          name: "sgd", "adam" or "adamw".
+          name: "sgd", "adam", "adamw" or "muon".
           lr: peak learning rate.
-          momentum (0.9), nesterov (True): of sgd, as in Sutskever et al. 2013 in PyTorch's form.
-          b1 (0.9), b2 (0.999), eps (1e-8): of adam and adamw. Kingma & Ba 2015, algorithm 1.
+          momentum (0.9), nesterov (True): of sgd, as in Sutskever et al. 2013 in PyTorch's form; of muon (0.95), see
+            `fergen.optim.muon`.
+          b1 (0.9), b2 (0.999), eps (1e-8): of adam and adamw, and of what muon leaves to adam. Kingma & Ba 2015,
+            algorithm 1.
           weight_decay (0): on kernels only. In sgd and adam the L2 penalty's gradient joins the gradient, as in
-            PyTorch's weight_decay; in adamw it is decoupled, lr * weight_decay per update (Loshchilov & Hutter 2019,
+            PyTorch's weight_decay; in adamw and muon it is decoupled, lr * weight_decay per update (Loshchilov & Hutter
+            2019,
             algorithm 2, with the rate inside as in PyTorch).
           schedule (constant): see `schedules.build`.
           clip_norm (0 = off): greatest global norm of the gradient of the trained parameters, before weight decay.
@@ -61,15 +65,19 @@ def build(config: Mapping[str, Any], steps: int) -> optax.GradientTransformation
     parts = []
     if clip := fields.number("optim.clip_norm", given["clip_norm"]):
         parts.append(optax.clip_by_global_norm(clip))
-    if name == "sgd":
+    if name in ("sgd", "muon"):
         momentum = fields.number("optim.momentum", given["momentum"], 0.0, 1.0)
-        parts += [penalty, optax.trace(momentum, nesterov=fields.flag("optim.nesterov", given["nesterov"]))]
+        nesterov = fields.flag("optim.nesterov", given["nesterov"])
+    if name == "sgd":
+        parts += [penalty, optax.trace(momentum, nesterov=nesterov)]
     else:
         moments = optax.scale_by_adam(
             b1=fields.number("optim.b1", given["b1"], 0.0, 1.0),
             b2=fields.number("optim.b2", given["b2"], 0.0, 1.0),
             eps=fields.number("optim.eps", given["eps"]),
         )
+        if name == "muon":
+            moments = muon.scale_by_muon(momentum=momentum, nesterov=nesterov, rest=moments)
         parts += [penalty, moments] if name == "adam" else [moments, penalty]
     parts.append(optax.scale_by_learning_rate(schedule))
     multipliers = _multipliers(given["lr_multipliers"])

@@ -80,7 +80,7 @@ def test_follows_its_rule_and_decays_kernels_only(case, decay):
         np.testing.assert_allclose(got, want, rtol=2e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "muon"])
 def test_accumulated_gradients_equal_one_large_batch(name):
     # Four gradients that average to the large batch's; the schedule must count updates, not steps.
     small = gradients(8)
@@ -140,8 +140,8 @@ def test_schedule_moves_the_update():
 
 
 BAD = {
-    "optim.name: expected one of sgd, adam, adamw, found 'lion'": {"name": "lion"},
-    "optim.name: expected one of sgd, adam, adamw, found None": {"name": None},
+    "optim.name: expected one of sgd, adam, adamw, muon, found 'lion'": {"name": "lion"},
+    "optim.name: expected one of sgd, adam, adamw, muon, found None": {"name": None},
     "optim.lr: expected the peak learning rate": {"lr": None},
     "optim.lr: expected a number of at least 0, found '0.1'": {"lr": "0.1"},
     "optim.lr: expected a number of at least 0, found nan": {"lr": float("nan")},
