@@ -15,5 +15,6 @@ def get_config(arg: str = ""):
     c = flow.config()
     flow.small(c)
     c.data.balance = True  # few passes over the data: the rarest class would be seen too little to be learned
-    c.epochs = 12.0
+    c.optim.lr = 6e-3
+    c.epochs = 8.0
     return flow.finish(c, arg)

@@ -4,16 +4,17 @@ fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen train --config=fer2013_judge --workdir=runs/fer2013_judge
 fergen eval --workdir=runs/fer2013_judge --step=best --tta=flip
 
-812 k parameters. One run (seed 1) on 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2), other work beside it: 2,830
-steps in 19:12 min. The best checkpoint on validation is the last. Stored in bfloat16, as it ships, it scores:
+812 k parameters. One run (seed 1) on 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2): 2,020 steps in 13:00 min.
+The last checkpoint, stored in bfloat16, as it ships, scores:
 
-| split | n | accuracy | without twins of training images | macro-F1 | flip-averaged |
-|---|---|---|---|---|---|
-| validation | 2,878 | 61.2 [59.3, 63.0] | 61.2 [59.3, 63.0] | 50.1 [48.5, 51.6] | 61.6 [59.8, 63.4] |
-| public | 3,589 | 60.3 [58.6, 62.0] | 59.4 [57.6, 61.1] | 51.2 [49.2, 53.2] | 60.5 [59.0, 62.1] |
+| split | n | accuracy | without twins of training images | macro-F1 | macro recall | flip-averaged |
+|---|---|---|---|---|---|---|
+| validation | 2,878 | 60.8 [59.0, 62.6] | 60.8 [59.0, 62.6] | 57.4 [55.0, 59.7] | 62.2 [59.9, 64.6] | 61.7 [59.9, 63.4] |
+| public | 3,589 | 60.0 [58.4, 61.6] | 58.5 [56.9, 60.2] | 56.8 [54.6, 58.6] | 61.1 [58.9, 63.2] | 61.4 [59.8, 63.0] |
 
-Recall of disgust is 0 on validation and 5 % on public: what this judge says of generated disgust means little.
-PrivateTest has not been looked at.
+Classes are drawn alike in training, so that it knows disgust (recall 75 % on public) as it knows the others; weakest are
+fear (30 %) and sad (38 %). With AdamW at 1.5e-3 in place of Muon 38,400 images bring validation to 29 %, with Muon to
+45 %. PrivateTest has not been looked at.
 """
 
 from configs.defaults import classifier
@@ -27,7 +28,8 @@ def get_config(arg: str = ""):
     c.model.update(name="cnn", width=0.25, hidden=(1536, 768), dropouts=(0.0, 0.0, 0.05, 0.1), dense_dropout=0.1)
     c.augment.update(flip=0.5, rotate=12.0, scale=0.15, translate=0.1, brightness=0.1, contrast=0.2)
     c.loss.label_smoothing = 0.1
-    c.optim.update(name="adamw", lr=1.5e-3, weight_decay=0.05, schedule=dict(name="cosine", warmup=0.1))
+    c.optim.update(name="muon", lr=4e-3, weight_decay=0.05, schedule=dict(name="cosine", warmup=0.1))
     c.ema = 0.999
-    c.epochs = 14.0
+    c.epochs = 10.0
+    c.data.balance = True  # 1.5 % of the faces are disgust; a judge is to know it as well as the rest
     return classifier.finish(c, arg)

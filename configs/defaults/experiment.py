@@ -8,6 +8,14 @@ OPTIM = (
     *("freeze", "lr_multipliers"),
 )
 SCHEDULE = ("name", "warmup", "final", "at", "factor", "start")
+# fergen.augment.ada_settings.Settings says what they mean: chances of operations as multiples of the strength, then by
+# how much they change an image.
+ADA = (
+    *("xflip", "rotate90", "xint", "scale", "rotate", "aniso", "xfrac", "brightness", "contrast", "lumaflip", "hue"),
+    *("saturation", "imgfilter", "noise", "cutout", "xint_max", "scale_std", "rotate_max", "aniso_std", "xfrac_std"),
+    *("brightness_std", "contrast_std", "hue_max", "saturation_std", "imgfilter_bands", "imgfilter_std", "noise_std"),
+    "cutout_size",
+)
 
 
 def config(task: str) -> ml_collections.ConfigDict:
@@ -50,6 +58,11 @@ def optim() -> ml_collections.ConfigDict:
     fields.schedule = ml_collections.ConfigDict(dict.fromkeys(SCHEDULE))
     fields.schedule.name = "constant"
     return fields
+
+
+def ada(preset: str | None = None) -> ml_collections.ConfigDict:
+    """Return the fields of adaptive augmentation: every one, so that each can be overridden; None is off."""
+    return ml_collections.ConfigDict({"preset": preset, **dict.fromkeys(ADA)})
 
 
 def finish(c: ml_collections.ConfigDict, arg: str) -> ml_collections.ConfigDict:

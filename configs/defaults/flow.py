@@ -4,15 +4,6 @@ import ml_collections
 
 from configs.defaults import experiment
 
-# Every field there is, so that each can be overridden from the command line; fergen.augment.ada_settings says what they
-# mean.
-ADA = (
-    *("preset", "xflip", "rotate90", "xint", "scale", "rotate", "aniso", "xfrac", "brightness", "contrast", "lumaflip"),
-    *("hue", "saturation", "imgfilter", "noise", "cutout", "xint_max", "scale_std", "rotate_max", "aniso_std"),
-    *("xfrac_std", "brightness_std", "contrast_std", "hue_max", "saturation_std", "imgfilter_bands", "imgfilter_std"),
-    *("noise_std", "cutout_size"),
-)
-
 
 def config() -> ml_collections.ConfigDict:
     """Return the defaults: sized for one large GPU and 48x48 pixels."""
@@ -45,7 +36,7 @@ def config() -> ml_collections.ConfigDict:
     # Mirror images may be samples. Of the other changes the network is told, so that samples are without.
     c.augment.mirror = 0.5
     c.augment.p = 0.0  # chance of each operation
-    c.augment.ada = ml_collections.ConfigDict(dict.fromkeys(ADA))  # None is off
+    c.augment.ada = experiment.ada()
 
     c.optim.update(name="adam", lr=1e-3, b2=0.99, clip_norm=1.0)
     c.optim.schedule.update(name="cosine", warmup=0.02, final=0.01)
@@ -56,8 +47,9 @@ def config() -> ml_collections.ConfigDict:
 def small(c: ml_collections.ConfigDict) -> None:
     """Make the network one for two CPU cores: 24, 12 and 6 pixels, attention at 6, single precision."""
     c.model.update(patch=2, widths=(32, 64, 128), depths=(1, 1, 2), attention=(2,), head=32, embedding=128, dropout=0.0)
-    c.sampler.steps = 12
-    c.batch_size = 64
+    c.sampler.update(name="euler", steps=16, shift=2.5)  # short steps near the noise, where the face is decided
+    c.optim.update(name="muon", lr=8e-3)
+    c.batch_size = 32
 
 
 def finish(c: ml_collections.ConfigDict, arg: str) -> ml_collections.ConfigDict:

@@ -6,14 +6,6 @@ from configs.defaults import experiment
 
 finish = experiment.finish
 
-# fergen.augment.ada_settings.Settings says what they mean: chances of operations as multiples of p, then strengths.
-ADA = (
-    *("xflip", "rotate90", "xint", "scale", "rotate", "aniso", "xfrac", "brightness", "contrast", "lumaflip", "hue"),
-    *("saturation", "imgfilter", "noise", "cutout", "xint_max", "scale_std", "rotate_max", "aniso_std", "xfrac_std"),
-    *("brightness_std", "contrast_std", "hue_max", "saturation_std", "imgfilter_bands", "imgfilter_std", "noise_std"),
-    "cutout_size",
-)
-
 
 def config() -> ml_collections.ConfigDict:
     """Return the defaults: sized for two CPU cores and 48x48 pixels."""
@@ -46,7 +38,7 @@ def config() -> ml_collections.ConfigDict:
 
     c.augment.mirror = 0.5  # chance that a real image is mirrored
     # Of all that the critic sees, real or generated: none, blit, geom, color, bg, bgc, ... and single operations.
-    c.augment.ada = ml_collections.ConfigDict({"preset": "none", **dict.fromkeys(ADA)})
+    c.augment.ada = experiment.ada(preset="none")
     c.augment.control = ml_collections.ConfigDict()
     c.augment.control.p = 0.0  # where its strength starts, and stays unless adaptive
     c.augment.control.adaptive = True
