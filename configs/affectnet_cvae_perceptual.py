@@ -21,6 +21,6 @@ def get_config(arg: str = ""):
     c = affectnet_cvae.get_config()
     c.perceptual.layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     c.loss.warmup = 0
-    c.optim.lr = 3e-4
+    c.optim.lr = 6e-4
     c.epochs = 8.0
     return cvae.finish(c, arg)

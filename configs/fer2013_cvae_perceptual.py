@@ -21,6 +21,6 @@ def get_config(arg: str = ""):
     c = fer2013_cvae.get_config()
     c.perceptual.update(reference="fer2013_small", features=0.5, style=0.2, moments=0.1)
     c.loss.warmup = 0
-    c.optim.lr = 1e-3
+    c.optim.lr = 2e-3
     c.epochs = 4.0
     return cvae.finish(c, arg)

@@ -42,7 +42,7 @@ def config() -> ml_collections.ConfigDict:
 
     c.augment.mirror = 0.5  # chance that an image is mirrored
 
-    c.optim.update(name="adamw", lr=2e-3, b2=0.99, weight_decay=1e-4)
+    c.optim.update(name="muon", lr=4e-3, b2=0.99)
     c.optim.schedule.update(name="cosine", warmup=0.02, final=0.01)
     c.ema = 0.998
     c.epochs = 15.0

@@ -84,6 +84,19 @@ def random_affine(
     return resample(images, matrix, size=size, padding=padding, fill=fill)
 
 
+def random_mirror(key: Key[Array, ""], images: Float[Array, "b h w c"], chance: float) -> Float[Array, "b h w c"]:
+    """Mirror each image, left for right, with a chance; its pixels stay as they are.
+
+    Args:
+      key: random key.
+      images: of any range.
+      chance: in [0, 1].
+    """
+    if not chance:
+        return images
+    return jnp.where(jax.random.bernoulli(key, chance, (len(images), 1, 1, 1)), images[:, :, ::-1], images)
+
+
 def _window(uniform: Float[Array, "b"], length: int, size: int, padding: int) -> Float[Array, "b"]:
     """Place a window of `size` on whole pixels of the padded axis; returns its centre against the axis' centre."""
     places = length + 2 * padding - size + 1

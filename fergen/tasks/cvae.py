@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from fergen.augment.geometry import random_mirror
 from fergen.core import fields
 from fergen.core.arrays import to_float
 from fergen.core.keys import named
@@ -30,8 +31,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks import perceptual as perceptuals
 from fergen.tasks.cvae_nets import applied, from_prior, initial, networks_of, predict_of, shapes_of
-from fergen.tasks.gan import mirrored, updated
-from fergen.tasks.state import Fixed, State, new_net
+from fergen.tasks.state import Fixed, State, new_net, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -97,7 +97,7 @@ class Task:
             divergence; the mean squared error; norms.
         """
         net, loss, labels = state.nets["cvae"], self.loss, batch["label"]
-        images = mirrored(named(key, "mirror"), to_float(batch["image"]), self.mirror)
+        images = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
         beta = loss["beta"] * variational.warmup(state.step, loss["warmup"])
 
         def loss_fn(params):

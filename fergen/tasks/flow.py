@@ -15,6 +15,7 @@ import optax
 from fergen.augment import ada
 from fergen.augment.ada_settings import Settings
 from fergen.augment.ada_settings import read as read_ada
+from fergen.augment.geometry import random_mirror
 from fergen.core import fields
 from fergen.core.arrays import to_float
 from fergen.core.errors import BadInput
@@ -26,8 +27,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks.classifier import normalise
 from fergen.tasks.flow_predict import denormalise, initial, module_of, predict_of, sampler_of, shapes_of
-from fergen.tasks.gan import mirrored, updated
-from fergen.tasks.state import Fixed, State, new_net
+from fergen.tasks.state import Fixed, State, new_net, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -127,7 +127,7 @@ class Task:
 
     def augmented(self, key: jax.Array, images: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return images [b, h, w, c] changed at random, and the labels [b, d] that say how."""
-        images = mirrored(named(key, "mirror"), images, self.mirror)
+        images = random_mirror(named(key, "mirror"), images, self.mirror)
         if self.augment is None:
             return images, jnp.zeros((len(images), 0))
         return ada.augment(named(key, "augment"), images, self.p, self.augment)

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from fergen.augment import ada, ada_control, ada_settings
+from fergen.augment.geometry import random_mirror
 from fergen.core import fields
 from fergen.core.arrays import to_float
 from fergen.core.keys import named
@@ -25,7 +26,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks.gan_nets import NETS, by_collection, initial, modules_of, normalised, predict_of, shapes_of
 from fergen.tasks.gan_options import checked_control, checked_loss, shares_of
-from fergen.tasks.state import Fixed, Net, State, new_net
+from fergen.tasks.state import Fixed, State, new_net, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -93,7 +94,7 @@ class Task:
         """
         g, d, loss = state.nets["generator"], state.nets["critic"], self.loss
         labels, p = batch["label"], state.scalars.get("ada_p")
-        reals = mirrored(named(key, "mirror"), to_float(batch["image"]), self.mirror)
+        reals = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
         reals = self.seen(named(key, "critic/reals"), reals, p)
 
         # The critic's turn: fakes are data to it.
@@ -282,19 +283,3 @@ def lazily(gradient: Callable, params: Any, step: jax.Array, interval: int) -> t
         return jnp.zeros(()), optax.tree.zeros_like(params)
 
     return due(params) if interval == 1 else jax.lax.cond(step % interval == 0, due, between, params)
-
-
-def updated(net: Net, tx: optax.GradientTransformation, grads: Any, collections: dict) -> tuple[Net, dict]:
-    """Return the net after its optimiser's step, and the norms of gradient, update and parameters."""
-    updates, opt_state = tx.update(grads, net.opt_state, net.params)
-    params = optax.apply_updates(net.params, updates)
-    trees = {"gradient": grads, "update": updates, "parameters": params}
-    net = net.replace(params=params, collections=collections, opt_state=opt_state)
-    return net, {name: optax.tree.norm(tree) for name, tree in trees.items()}
-
-
-def mirrored(key: jax.Array, images: jax.Array, chance: float) -> jax.Array:
-    """Mirror each of images [b, h, w, c] with a chance."""
-    if not chance:
-        return images
-    return jnp.where(jax.random.bernoulli(key, chance, (len(images), 1, 1, 1)), images[:, :, ::-1], images)

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import flax.struct
 import jax
+import optax
 
 from fergen.optim.ema import ema_init
 
@@ -55,3 +56,12 @@ def new_net(variables: dict[str, Any], tx, *, ema: bool) -> Net:
     collections = {k: v for k, v in variables.items() if k != "params"}
     params = variables["params"]
     return Net(params, collections, tx.init(params), ema_init(params, collections) if ema else None)
+
+
+def updated(net: Net, tx: optax.GradientTransformation, grads: Any, collections: dict) -> tuple[Net, dict]:
+    """Return the net after its optimiser's step, and the norms of gradient, update and parameters."""
+    updates, opt_state = tx.update(grads, net.opt_state, net.params)
+    params = optax.apply_updates(net.params, updates)
+    trees = {"gradient": grads, "update": updates, "parameters": params}
+    net = net.replace(params=params, collections=collections, opt_state=opt_state)
+    return net, {name: optax.tree.norm(tree) for name, tree in trees.items()}

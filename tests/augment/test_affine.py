@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from fergen.augment import geometry
-from fergen.augment.geometry import PADDINGS, affine_matrix
+from fergen.augment.geometry import PADDINGS, affine_matrix, random_mirror
 from fergen.core.errors import BadInput
 
 resample = jax.jit(geometry.resample, static_argnames=("size", "padding", "fill"))
@@ -137,3 +137,12 @@ def test_bad_crop_and_padding_are_named():
         random_affine(jax.random.key(0), images(shape=(1, 8, 8, 1)), crop=11, crop_padding=1)
     with pytest.raises(BadInput, match="augment.padding: expected one of constant, edge, reflect"):
         resample(images(), matrix(), padding="wrap")
+
+
+def test_mirroring():
+    images = jnp.arange(2000 * 6.0).reshape(2000, 1, 3, 2)
+    assert random_mirror(jax.random.key(0), images, 0.0) is images
+    flipped = np.asarray(random_mirror(jax.random.key(0), images, 0.3))
+    as_is, turned = ((flipped == x).all((1, 2, 3)) for x in (images, images[:, :, ::-1]))
+    assert (as_is ^ turned).all()
+    assert abs(turned.mean() - 0.3) < 0.04  # four standard errors

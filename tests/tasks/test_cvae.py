@@ -32,7 +32,7 @@ def config_of(**fields):
     """A small CVAE; a field is named group__field."""
     c = defaults.config()
     c.model.update(latent=8, widths=(8, 16), depths=(1, 1), prior=32)
-    c.optim.update(lr=3e-3, weight_decay=0.0)
+    c.optim.update(name="adam", lr=3e-3)
     c.optim.schedule.update(name="constant", warmup=0.05, final=None)
     c.augment.mirror = 0.0
     c.loss.warmup = 20
