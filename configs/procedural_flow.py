@@ -18,6 +18,5 @@ def get_config(arg: str = ""):
     flow.small(c)
     c.data.name = "procedural_n10000"
     c.augment.mirror = 0.0  # the light and the head's turn say which side is which; there are faces enough
-    c.sampler.guidance = 2.5
     c.epochs = 14.0
     return flow.finish(c, arg)

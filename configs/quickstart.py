@@ -19,10 +19,9 @@ def get_config(arg: str = ""):
     # Fields of theirs, as field=value: short forms of all three.
     c.overrides = ml_collections.ConfigDict()
     muon = ("optim.name=muon", "optim.lr=4e-3", "batch_size=64")
-    c.overrides.judge = ("epochs=4.0", *muon)
-    c.overrides.guide = ("epochs=3.0", "model.filters=(24,48,96)", *muon)
-    # Labels are learned last: what so short a training lacks of them, guidance makes up for.
-    c.overrides.generator = ("epochs=5.5", "model.depths=(1,1,1)", "sampler.steps=14", "sampler.guidance=3.0")
+    c.overrides.judge = ("epochs=3.0", *muon)
+    c.overrides.guide = ("epochs=2.0", "model.filters=(24,48,96)", *muon)
+    c.overrides.generator = ("epochs=5.0", "model.depths=(1,1,1)")
     c.features = ("lite0@128",)  # feature spaces of the distances
     c.n = 500  # generated faces of all classes together
     c.per_class = 70

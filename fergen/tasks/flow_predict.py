@@ -122,10 +122,16 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
             shown = jnp.stack([labels, jnp.full_like(labels, len(spec["classes"]))], axis=1).reshape(-1)
             found = velocity(variables, jnp.repeat(x, 2, axis=0), jnp.full(2 * len(x), time), shown)
             with_label, without = jnp.moveaxis(found.reshape(len(x), 2, *x.shape[1:]), 1, 0)
-            acts = (time >= sampler.interval[0]) & (time <= sampler.interval[1])
-            return without + jnp.where(acts, sampler.guidance, 1.0) * (with_label - without)
+            return without + sampler.guidance * (with_label - without)
 
-        return alone if sampler.guidance == 1 else both
+        def within(x, time):
+            # Outside of the interval the label's velocity is all that counts, and half of the work.
+            acts = (time >= sampler.interval[0]) & (time <= sampler.interval[1])
+            return jax.lax.cond(acts, both, alone, x, time)
+
+        if sampler.guidance == 1:
+            return alone
+        return both if sampler.interval == (0, 1) else within
 
     def finished(x):
         return jnp.clip(denormalise(x, spec), -1, 1)

@@ -56,7 +56,8 @@ def sampled(train):
 
 
 def sampler(spec, **fields):
-    return flow.predict_of({**spec, "sampler": {**spec["sampler"], **fields}})
+    plain = {"shift": 1.0, "interval": (0.0, 1.0)}
+    return flow.predict_of({**spec, "sampler": {**spec["sampler"], **plain, **fields}})
 
 
 class Watched:
@@ -143,7 +144,12 @@ def test_guidance_is_a_line_through_two_velocities(sampled):
 
 
 @pytest.mark.parametrize(
-    "fields", [{"name": "heun", "guidance": 1.5, "shift": 2.0}, {"name": "euler", "guidance": 1.0}]
+    "fields",
+    [
+        {"name": "heun", "guidance": 1.5, "shift": 2.0},
+        {"name": "euler", "guidance": 1.0},
+        {"name": "euler", "guidance": 4.0, "interval": (0.3, 0.7)},
+    ],
 )
 def test_sample_is_its_steps(sampled, fields):
     spec, variables, latents, labels = sampled
