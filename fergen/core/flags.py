@@ -36,6 +36,9 @@ def add_sampler(parser: Any) -> None:
     """Declare the options of a generator's sampler, on a parser or a group of one."""
     parser.add_argument("--steps", type=int, metavar="N", help="of the sampler, for generators that integrate")
     parser.add_argument("--guidance", type=float, metavar="W", help="its classifier-free guidance, likewise")
+    parser.add_argument(
+        "--interval", type=float, nargs=2, metavar=("T", "T"), help="times in [0, 1] between which guidance acts"
+    )
     parser.add_argument("--sampler", metavar="NAME", help="its method, likewise")
 
 
@@ -47,4 +50,4 @@ def sampler_of(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.steps is not None and args.steps < 1:
         raise BadInput(f"--steps={args.steps}: expected at least 1")
-    return {"steps": args.steps, "guidance": args.guidance, "name": args.sampler}
+    return {"steps": args.steps, "guidance": args.guidance, "interval": args.interval, "name": args.sampler}
