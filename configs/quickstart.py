@@ -1,6 +1,11 @@
 """The closed loop on procedural faces: a judge, a guide and a generator in minutes, without any download.
 
 fergen study --config=quickstart
+
+One run on 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2): 7:52 min. The judge, recall 89.5 % [87.5, 91.3] on
+1,000 real faces, sees what was asked for on 84.9 % [81.9, 87.9] of 490 generated ones: a ratio of 94.9 % [91.0, 98.7],
+worst class sad with 79 %. Coverage of 500 training faces in lite0@128 is .59 (held-out faces: .97), kernel distance x
+1000 183 +- 14 (-.5). Steps, shift and interval of the sampler were chosen with another judge and on training faces.
 """
 
 import ml_collections
@@ -21,7 +26,7 @@ def get_config(arg: str = ""):
     muon = ("optim.name=muon", "optim.lr=4e-3", "batch_size=64")
     c.overrides.judge = ("epochs=3.0", *muon)
     c.overrides.guide = ("epochs=2.0", "model.filters=(24,48,96)", *muon)
-    c.overrides.generator = ("epochs=5.0", "model.depths=(1,1,1)")
+    c.overrides.generator = ("epochs=5.5", "model.depths=(1,1,1)")
     c.features = ("lite0@128",)  # feature spaces of the distances
     c.n = 500  # generated faces of all classes together
     c.per_class = 70

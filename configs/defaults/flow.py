@@ -49,7 +49,7 @@ def small(c: ml_collections.ConfigDict) -> None:
     c.model.update(patch=2, widths=(32, 64, 128), depths=(1, 1, 2), attention=(2,), head=32, embedding=128, dropout=0.0)
     # Short steps near the noise, where the face is decided. Guidance in the middle of the way alone, where the
     # expression is: it may be strong there, and leaves the faces as different as they are.
-    c.sampler.update(name="euler", steps=16, shift=2.5, guidance=8.0, interval=(0.3, 0.7))
+    c.sampler.update(name="euler", steps=16, shift=4.0, guidance=8.0, interval=(0.3, 0.7))
     c.optim.update(name="muon", lr=8e-3)
     c.batch_size = 32
 
