@@ -18,8 +18,8 @@ from fergen.losses.classification import balanced_weights, cross_entropy, weight
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
 from fergen.optim.sam import sam_gradient
-from fergen.tasks.network import network_of
-from fergen.tasks.state import Fixed, State, new_net
+from fergen.tasks.network import image_of, network_of
+from fergen.tasks.state import Fixed, State, new_net, updated
 
 # What the loop measures along training: a file of fergen/evals.
 EVALUATOR = "validation"
@@ -58,8 +58,7 @@ class Task:
             key: random key.
             batch_spec: shapes of a batch; `image` is uint8 [b, h, w, c].
         """
-        size = self.spec["image"]
-        image = jnp.zeros((1, size["height"], size["width"], size["channels"]))
+        image = jnp.zeros((1, *image_of(self.spec)))
         variables = self.module.init({"params": key}, image, train=False)
         net = new_net(variables, self.tx, ema=self.ema > 0)
         return State(step=jnp.zeros((), jnp.int32), nets={"classifier": net})
@@ -82,7 +81,7 @@ class Task:
         x = normalise(images, self.spec)
 
         def loss_fn(params):
-            logits, updated = self.module.apply(
+            logits, moved = self.module.apply(
                 {"params": params, **net.collections},
                 x,
                 train=True,
@@ -92,23 +91,19 @@ class Task:
             losses = cross_entropy(
                 logits, soft, smoothing=self.label_smoothing, class_weights=jnp.asarray(self.class_weights)
             )
-            return weighted_mean(losses, weight=batch.get("weight")), (logits, updated)
+            return weighted_mean(losses, weight=batch.get("weight")), (logits, moved)
 
         gradient = sam_gradient(loss_fn, self.sam) if self.sam else jax.value_and_grad(loss_fn, has_aux=True)
         (loss, (logits, collections)), grads = gradient(net.params)
-        updates, opt_state = self.tx.update(grads, net.opt_state, net.params)
-        params = optax.apply_updates(net.params, updates)
-        ema = net.ema and ema_update(net.ema, params, collections, self.ema, state.step)
+        net, norms = updated(net, self.tx, grads, collections)
+        net = net.replace(ema=net.ema and ema_update(net.ema, net.params, collections, self.ema, state.step))
 
         metrics = {
             "loss": loss,
             "accuracy": (logits.argmax(-1) == soft.argmax(-1)).mean(),
             "learning_rate": self.rate(state.step),
-            "norm/gradient": optax.tree.norm(grads),
-            "norm/update": optax.tree.norm(updates),
-            "norm/parameters": optax.tree.norm(params),
+            **{f"norm/{name}": value for name, value in norms.items()},
         }
-        net = net.replace(params=params, collections=collections, opt_state=opt_state, ema=ema)
         return state.replace(step=state.step + 1, nets={"classifier": net}), metrics
 
     @property
@@ -178,8 +173,7 @@ def class_weights(kind: str, counts: np.ndarray) -> np.ndarray:
 
 def shapes_of(spec: Mapping[str, Any]) -> Any:
     """Return the shapes and types of the weights that a spec describes."""
-    size = spec["image"]
-    x = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), jnp.float32)
+    x = jax.ShapeDtypeStruct((1, *image_of(spec)), jnp.float32)
     return jax.eval_shape(lambda key, x: network_of(spec).init(key, x, train=False), jax.random.key(0), x)
 
 
@@ -199,7 +193,7 @@ def conform(images: jax.Array, spec: Mapping[str, Any]) -> jax.Array:
         images = images @ jnp.asarray([[0.299], [0.587], [0.114]], jnp.float32)
     elif channels == 1 and size["channels"] == 3:
         images = jnp.repeat(images, 3, axis=-1)
-    shape = (images.shape[0], size["height"], size["width"], size["channels"])
+    shape = (images.shape[0], *image_of(spec))
     if images.shape != shape:
         images = jax.image.resize(images, shape, "bilinear", antialias=True)
     return images

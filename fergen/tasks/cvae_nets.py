@@ -23,8 +23,7 @@ def networks_of(spec: Mapping[str, Any]):
 
 def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
     """Return variables as training begins with them: {"params": {"encoder": ..., "decoder": ..., "prior": ...}}."""
-    networks, size = networks_of(spec), spec["image"]
-    images = jnp.zeros((1, size["height"], size["width"], size["channels"]))
+    networks, images = networks_of(spec), jnp.zeros((1, *image_of(spec)))
     latents, labels, time = jnp.zeros((1, *spec["latent"])), jnp.zeros(1, jnp.int32), jnp.zeros(1)
     inputs = {"encoder": (images, labels), "decoder": (latents, labels), "prior": (latents, time, labels)}
     return {

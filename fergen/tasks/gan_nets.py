@@ -31,8 +31,7 @@ def modules_of(spec: Mapping[str, Any]) -> tuple[Any, Any]:
 def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
     """Draw the variables of the spec's nets, by collection and net."""
     generator, critic = modules_of(spec)
-    size = spec["image"]
-    images, labels = jnp.zeros((1, size["height"], size["width"], size["channels"])), jnp.zeros((1,), jnp.int32)
+    images, labels = jnp.zeros((1, *image_of(spec))), jnp.zeros((1,), jnp.int32)
     found = {"generator": generator.init(named(key, "generator"), jnp.zeros((1, *spec["latent"])), labels)}
     if "critic" in spec["nets"]:
         # The average of real images' spread stands in for the batch's when images are judged one by one.

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from fergen.core import fields
 from fergen.core.errors import BadInput
 from fergen.losses.perceptual import feature_distance, moment_distance, style_distance
+from fergen.tasks.network import image_of
 from fergen.tasks.state import Fixed
 
 WEIGHTS = ("features", "style", "moments")
@@ -95,8 +96,7 @@ def perceptual_of(config, fixed: Mapping[str, Fixed]) -> Perceptual | None:
 
 def layers_of(net: Fixed) -> list[str]:
     """Return the names of a classifier's feature maps, without computing any."""
-    size = net.spec["image"]
-    image = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, *image_of(net.spec)), jnp.float32)
     shapes = importlib.import_module(f"fergen.tasks.{net.spec['task']}").shapes_of(net.spec)
     return list(jax.eval_shape(net.predict["maps"], shapes, image))
 

@@ -36,6 +36,7 @@ from fergen.core.paths import data_root
 from fergen.core.tree import tree_hash
 from fergen.models.inception_v3 import tf1_bilinear
 from fergen.tasks import classifier
+from fergen.tasks.network import image_of
 from fergen.train import foreign
 from fergen.train.restore import restore
 
@@ -138,5 +139,5 @@ def _space(name: str, spec: dict, variables: dict, digest: str, lineage: dict) -
         def maps(variables, images):
             return predict["maps"](variables, tf1_bilinear(to_float(images), size["height"]))
 
-    image = jax.ShapeDtypeStruct((1, size["height"], size["width"], size["channels"]), jnp.uint8)
+    image = jax.ShapeDtypeStruct((1, *image_of(spec)), jnp.uint8)
     return FeatureSpace(name, fn, maps, variables, jax.eval_shape(fn, variables, image).shape[1], digest, lineage)

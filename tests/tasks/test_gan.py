@@ -19,6 +19,7 @@ from fergen.core.keys import named
 from fergen.core.tree import leaf_names
 from fergen.data import dataset
 from fergen.data.procedural import faces
+from fergen.models.dcgan import CONDITIONINGS
 from fergen.nn import spectral_norm
 from fergen.tasks import gan
 from tests.train.conftest import write_set
@@ -338,7 +339,7 @@ def nearest(samples, images):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("conditioning", ["none", "projection", "reacgan"])
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
 def test_learns_one_batch_by_heart(conditioning, train):
     """Eight faces, some of one class: the mean distance of a face to its nearest sample falls to a quarter."""
     drawn = faces.draw(np.arange(8), size=32, channels=1)
