@@ -14,7 +14,7 @@ from configs.defaults import gan
 
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
-    c = gan.config()
+    c = gan.config("dcgan")
     c.data.name = "affectnet"
     c.data.stream = True
     c.model.latent = 128

@@ -17,5 +17,5 @@ def get_config(arg: str = ""):
     c.data.balance = True  # 1.5 % of the faces are disgust
     c.model.conditioning = "reacgan"
     c.loss.classes = 0.5
-    c.epochs = 12.0
+    c.epochs = 6.0
     return gan.finish(c, arg)

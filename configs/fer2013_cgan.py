@@ -17,5 +17,5 @@ def get_config(arg: str = ""):
     c = gan.config()
     c.data.balance = True  # 1.5 % of the faces are disgust
     c.loss.mismatch = 0.5
-    c.epochs = 12.0
+    c.epochs = 6.0
     return gan.finish(c, arg)

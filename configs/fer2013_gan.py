@@ -13,7 +13,7 @@ from configs.defaults import gan
 
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
-    c = gan.config()
+    c = gan.config("dcgan")
     c.model.conditioning = "none"
     c.epochs = 12.0
     return gan.finish(c, arg)

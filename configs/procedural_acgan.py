@@ -16,9 +16,5 @@ def get_config(arg: str = ""):
     c.augment.mirror = 0.0  # the light and the head's turn say which side is which; there are faces enough
     c.model.conditioning = "reacgan"
     c.loss.classes = 0.5
-    c.batch_size = 32
-    c.epochs = 14.0
-    c.ema = 0.997
-    c.eval_every = 500
-    c.save_every = 500
+    c.epochs = 11.0
     return gan.finish(c, arg)

@@ -11,7 +11,7 @@ from configs.defaults import gan
 
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds."""
-    c = gan.config()
+    c = gan.config("dcgan")
     c.data.name = "procedural_n10000"
     c.augment.mirror = 0.0  # the light and the head's turn say which side is which; there are faces enough
     c.model.conditioning = "none"

@@ -9,7 +9,7 @@ from typing import Any
 from fergen.core.errors import BadInput
 
 # The parts that a fixed classifier may take in a generator's training, by their names in its spec.
-TEACHERS = ("guide", "perceptual")
+TEACHERS = ("guide", "perceptual", "maps")
 
 
 def require_independent(generator: Any, judge: Any) -> None:

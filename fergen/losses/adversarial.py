@@ -4,6 +4,7 @@ A critic's logit is greater for what it takes as real. Every loss is a mean over
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,23 +90,22 @@ def mismatch_loss(kind: str, each: Float[Array, "b k"], labels: Int[Array, "b"])
     return jnp.sum(losses * wrong) / jnp.sum(wrong)
 
 
-def zero_centred_penalty(
-    critic: Callable[[jax.Array], Float[Array, "b"]], images: Float[Array, "b h w c"]
-) -> Float[Array, ""]:
-    """Compute half of the mean squared norm of a critic's gradient in its images.
+def zero_centred_penalty(critic: Callable[[Any], Float[Array, "b"]], inputs: Any) -> Float[Array, ""]:
+    """Compute half of the mean squared norm of a critic's gradient in what it sees.
 
     R1 on real images, R2 on generated ones, each to be multiplied with its gamma. Mescheder et al. 2018
-    (arXiv:1801.04406), eqs. 9 and 10.
+    (arXiv:1801.04406), eqs. 9 and 10. Feature maps that it sees beside an image count as inputs of their own.
 
     Args:
-      critic: images -> logits, each of its own image alone.
-      images: where the gradient is taken.
+      critic: inputs -> logits, each of its own image alone.
+      inputs: where the gradient is taken: images [b, h, w, c], or a tree of arrays [b, ...].
 
     Returns:
       mean of |grad D(x)|^2 / 2 over the batch.
     """
-    gradient = jax.grad(lambda x: jnp.sum(critic(x)))(images)
-    return 0.5 * jnp.mean(jnp.sum(gradient**2, axis=(1, 2, 3)))
+    gradient = jax.grad(lambda x: jnp.sum(critic(x)))(inputs)
+    squares = [jnp.sum(jnp.square(g), axis=range(1, g.ndim)) for g in jax.tree.leaves(gradient)]
+    return 0.5 * jnp.mean(sum(squares[1:], squares[0]))
 
 
 def data_to_data_cross_entropy(

@@ -8,7 +8,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from fergen.core.errors import BadInput
-from fergen.nn import ode
 
 # How an error counts. The last is smooth at 0, within a gray level of images in [-1, 1].
 RECONSTRUCTIONS = ("l2", "l1", "charbonnier")
@@ -130,7 +129,8 @@ def velocity_error(velocity: Velocity, key: Key[Array, ""], latents: Float[Array
 
     Noise e and latent z are joined by the path x(t) = cos(pi t / 2) e + sin(pi t / 2) z, which keeps the variance of
     standard normal latents. The best velocity is the expectation of dx/d(pi t / 2) given x and t: Albergo &
-    Vanden-Eijnden 2023 (arXiv:2209.15571), eq. 5 and 9; for standard normal latents it is 0. `transport` follows it.
+    Vanden-Eijnden 2023 (arXiv:2209.15571), eq. 5 and 9; for standard normal latents it is 0. `models.cvae.transport`
+    follows it.
 
     Args:
       velocity: (x [n, d], times [n] in [0, 1]) -> [n, d].
@@ -143,22 +143,3 @@ def velocity_error(velocity: Velocity, key: Key[Array, ""], latents: Float[Array
     cos, sin = (f(jnp.pi / 2 * time)[:, None] for f in (jnp.cos, jnp.sin))
     error = velocity(cos * noise + sin * latents, time) - (cos * latents - sin * noise)
     return jnp.square(error).sum(-1).mean()
-
-
-def transport(velocity: Velocity, noise: Float[Array, "n d"], steps: int) -> Float[Array, "n d"]:
-    """Carry noise to latents along a velocity, by Heun's method.
-
-    The steps are unrolled, for XLA's CPU backend runs the body of a loop on one core.
-
-    Args:
-      velocity: dx/d(pi t / 2), as in `velocity_error`.
-      noise: standard normal, x at t = 0.
-      steps: of the way to t = 1.
-    """
-
-    def by_time(x: jax.Array, t: jax.Array) -> jax.Array:
-        return jnp.pi / 2 * velocity(x, jnp.full(len(x), t))
-
-    for i in range(steps):
-        noise = ode.step("heun", by_time, noise, i, steps)
-    return noise

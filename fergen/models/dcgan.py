@@ -9,17 +9,6 @@ into channels and the generator's last layer moves them back, so that the convol
 A photograph's grain differs from pixel to pixel, which no short latent can say: the generator's latent ends in an
 entry per pixel, which joins the last features with a strength of the image's own (Karras et al. 2019, arXiv:1812.04948,
 section 3.2, at the last layer alone).
-
-Five ways of conditioning:
-
-- none: labels are ignored.
-- concat: the generator sees the label's embedding beside the latent, the critic a learned plane of the label beside
-  the image (Mirza & Osindero 2014, arXiv:1411.1784).
-- projection: the critic adds the inner product of the label's embedding with its features (Miyato & Koyama 2018,
-  arXiv:1802.05637, eq. 3).
-- auxiliary: the critic also classifies (Odena et al. 2017, arXiv:1610.09585).
-- reacgan: the critic also embeds on the unit sphere, beside one proxy per class (Kang et al. 2021, arXiv:2111.01118,
-  section 3.1).
 """
 
 from typing import Any
@@ -30,11 +19,10 @@ from einops import rearrange
 from flax import linen as nn
 
 from fergen.core.errors import BadInput
-from fergen.models.dcgan_critic import Critic, channels_at, halvings, he_init, normal_init
+from fergen.models.gan_critic import Critic, Networks, channels_at, halvings, he_init, normal_init, require_options
 from fergen.nn.conv import Conv
 from fergen.nn.conv_transpose import ConvTranspose
 
-CONDITIONINGS = ("none", "concat", "projection", "auxiliary", "reacgan")
 # Height and width at which a generator begins, at most.
 BASE = 8
 
@@ -154,7 +142,7 @@ def build(
     embedding: int = 64,
     width: int = 32,
     widest: int = 256,
-) -> tuple[Generator, Critic]:
+) -> Networks:
     """Build a generator and its critic.
 
     By default and at 48x48 gray: G 0.90 M parameters and 25 M multiply-adds, D 1.22 M and 26 M.
@@ -163,7 +151,7 @@ def build(
         num_classes: of the labels.
         image: height, width, channels; both sides halve without remainder down to 8 pixels or fewer.
         dtype: of the computation; parameters, images and logits are float32.
-        conditioning: one of `CONDITIONINGS`.
+        conditioning: see `fergen.models.gan_critic`.
         latent: entries of the latent beside the grain.
         grain: whether pixels have latent entries of their own.
         embedding: size of the label's embedding in the generator.
@@ -173,11 +161,7 @@ def build(
     Raises:
         BadInput: an unknown conditioning, an image that does not halve, or a width below 1.
     """
-    if conditioning not in CONDITIONINGS:
-        raise BadInput(f"model dcgan: conditioning={conditioning}: expected one of {', '.join(CONDITIONINGS)}")
-    for name, value in {"latent": latent, "embedding": embedding, "width": width, "widest": widest}.items():
-        if value < 1:
-            raise BadInput(f"model dcgan: {name}={value}: expected 1 or more")
+    require_options("dcgan", conditioning, latent=latent, embedding=embedding, width=width, widest=widest)
     height, wide, _ = image
     levels = halvings(height, wide, BASE)
     if not levels or min(height, wide) >> levels > BASE:
@@ -185,7 +169,7 @@ def build(
             f"model dcgan: images of {height}x{wide}: expected sides that halve evenly down to {BASE} pixels or fewer,"
             " such as 48, 64 or 128"
         )
-    return (
+    return Networks(
         Generator(num_classes, tuple(image), latent, grain, embedding, width, widest, conditioning != "none", dtype),
         Critic(num_classes, conditioning, width, widest, dtype),
     )

@@ -8,12 +8,9 @@ import jax
 import jax.numpy as jnp
 
 from fergen.core.keys import named
-from fergen.losses.variational import transport
+from fergen.models.cvae import transport
 from fergen.tasks.classifier import conform
 from fergen.tasks.network import image_of, network_of
-
-# Heun's steps from noise to latents; the path is nearly straight, for latents are nearly normal to begin with.
-TRANSPORT_STEPS = 8
 
 
 def networks_of(spec: Mapping[str, Any]):
@@ -59,7 +56,7 @@ def from_prior(networks, params: Mapping[str, Any], noise: jax.Array, labels: ja
     """Carry standard normal noise [n, d] to latents of the classes labels [n]."""
     if not networks.prior:
         return noise
-    return transport(partial(applied(networks, params)[2], labels), noise, TRANSPORT_STEPS)
+    return transport(partial(applied(networks, params)[2], labels), noise)
 
 
 def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:

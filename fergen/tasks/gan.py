@@ -1,11 +1,13 @@
 """Generative adversarial networks: a generator against a critic, unconditional or conditioned on the expression.
 
-One task for all of them: `config.model.conditioning` says how the critic looks at labels (`fergen.models.dcgan`) and
-`config.loss.kind` which game is played (`fergen.losses.adversarial`).
+One task for all of them: `config.model.conditioning` says how the critic looks at labels and `config.maps` what it sees
+beside pixels (`fergen.models.gan_critic`), `config.loss.kind` which game is played (`fergen.losses.adversarial`), and
+`config.start` whether the generator begins as a decoder (`fergen.models.vae_gan`).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -23,9 +25,12 @@ from fergen.losses import adversarial
 from fergen.losses.classification import cross_entropy
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
+from fergen.tasks import gan_maps
 from fergen.tasks import guide as guides
+from fergen.tasks.gan_maps import Maps, maps_of
 from fergen.tasks.gan_nets import NETS, by_collection, initial, modules_of, normalised, predict_of, shapes_of
 from fergen.tasks.gan_options import checked_control, checked_loss, shares_of
+from fergen.tasks.gan_start import Start, start_of
 from fergen.tasks.state import Fixed, State, new_net, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
@@ -51,6 +56,8 @@ class Task:
         control: how its strength moves.
         ema: decay per step of the generator's moving average; 0 for none.
         guide: the emotion-consistency term; None for none.
+        maps: what the critic sees beside pixels; None for nothing.
+        start: the steps in which the generator learns as a decoder; None for none.
     """
 
     spec: dict[str, Any]
@@ -65,6 +72,8 @@ class Task:
     control: ada_control.Control
     ema: float
     guide: guides.Guide | None
+    maps: Maps | None
+    start: Start | None
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
         """Initialise from shapes alone.
@@ -77,8 +86,27 @@ class Task:
         for name in NETS:
             of_net = {kind: trees[name] for kind, trees in variables.items() if name in trees}
             nets[name] = new_net(of_net, self.tx[name], ema=name == "generator" and self.ema > 0)
+        if self.start:
+            nets["encoder"] = self.start.encoder(self.spec, key, nets["generator"].params)
         scalars = ada_control.start(self.control) if self.ada else {}
         return State(step=jnp.zeros((), jnp.int32), nets=nets, scalars=scalars)
+
+    @property
+    def phases(self) -> dict[int, Callable]:
+        """The number of the step with which each phase of the training begins -> its step."""
+        start = self.start
+        return {0: partial(self.begin, start), start.steps: self.step} if start else {0: self.step}
+
+    def begin(
+        self, start: Start, state: State, batch: dict, key: jax.Array, frozen: dict
+    ) -> tuple[State, dict[str, jax.Array]]:
+        """Take one step of encoder and generator, before the game; arguments and result as of `step`."""
+        images = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
+        encoder, g = state.nets["encoder"], state.nets["generator"]
+        encoder, g, metrics = start.step(encoder, g, images, batch["label"], state.step, key)
+        g = g.replace(ema=g.ema and ema_update(g.ema, g.params, g.collections, self.ema, state.step))
+        nets = {**state.nets, "encoder": encoder, "generator": g}
+        return state.replace(step=state.step + 1, nets=nets), metrics
 
     def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
         """Take one step of the critic, then one of the generator, each with latents of its own.
@@ -87,7 +115,7 @@ class Task:
             state: donated.
             batch: image uint8 [b, h, w, c], label int32 [b].
             key: this step's random key.
-            frozen: variables of `guide`, where there is one.
+            frozen: variables of `guide` and `maps`, where there are such.
 
         Returns:
             The next state, and scalars: loss (the sum of both nets'), its terms, mean logits, norms.
@@ -95,12 +123,12 @@ class Task:
         g, d, loss = state.nets["generator"], state.nets["critic"], self.loss
         labels, p = batch["label"], state.scalars.get("ada_p")
         reals = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
-        reals = self.seen(named(key, "critic/reals"), reals, p)
+        reals = self.seen(named(key, "critic/reals"), reals, p, frozen)
 
         # The critic's turn: fakes are data to it.
         asked = self.asked(named(key, "critic/labels"), labels)
         fakes, _ = self.generate(g.params, g.collections, named(key, "critic/latents"), asked)
-        fakes = self.seen(named(key, "critic/fakes"), fakes, p)
+        fakes = self.seen(named(key, "critic/fakes"), fakes, p, frozen)
 
         def critic_loss(params):
             judge, collections = self.judge(params, d.collections, iterations=1)
@@ -119,9 +147,9 @@ class Task:
         def penalties(params):
             judge, _ = self.judge(params, d.collections, iterations=0)
             total = jnp.zeros(())
-            for gamma, images, theirs in ((loss["r1"], reals, labels), (loss["r2"], fakes, asked)):
+            for gamma, seen, theirs in ((loss["r1"], reals, labels), (loss["r2"], fakes, asked)):
                 if gamma:
-                    total += gamma * adversarial.zero_centred_penalty(lambda x, y=theirs: judge(x, y).logits, images)
+                    total += gamma * adversarial.zero_centred_penalty(lambda x, y=theirs: judge(x, y).logits, seen)
             return total
 
         (d_loss, (d_terms, real, fake, collections)), grads = jax.value_and_grad(critic_loss, has_aux=True)(d.params)
@@ -136,13 +164,13 @@ class Task:
         def generator_loss(params):
             images, collections = self.generate(params, g.collections, named(key, "generator/latents"), asked)
             judge, _ = self.judge(d.params, d.collections, iterations=0)
-            fake = judge(self.seen(named(key, "generator/fakes"), images, p), asked)
+            fake = judge(self.seen(named(key, "generator/fakes"), images, p, frozen), asked)
             rival = judge(reals, labels).logits if loss["kind"] == "relativistic" else None
             terms = {"adversarial": adversarial.generator_loss(loss["kind"], fake.logits, rival)}
             if self.classifies:
                 terms["classes"] = loss["classes"] * self.class_loss(fake, asked)
             if self.guide:
-                terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], images, asked)
+                terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], images.clip(-1, 1), asked)
             return sum(terms.values()), (terms, collections)
 
         (g_loss, (g_terms, collections)), grads = jax.value_and_grad(generator_loss, has_aux=True)(g.params)
@@ -156,7 +184,7 @@ class Task:
             "loss": d_loss + g_loss,
             "loss/critic": d_loss,
             "loss/generator": g_loss,
-            "learning_rate": self.rate(state.step),
+            "learning_rate": self.rate(state.step - (self.start.steps if self.start else 0)),
             "critic/real": real.mean(),
             "critic/fake": fake.mean(),
             **{f"critic/{name}": value for name, value in d_terms.items()},
@@ -165,7 +193,8 @@ class Task:
             **{f"norm/generator/{name}": value for name, value in g_norms.items()},
             **{name: value for name, value in scalars.items() if name == "ada_p"},
         }
-        return State(step=state.step + 1, nets={"generator": g, "critic": d}, scalars=scalars), metrics
+        nets = {**state.nets, "generator": g, "critic": d}
+        return State(step=state.step + 1, nets=nets, scalars=scalars), metrics
 
     @property
     def classifies(self) -> bool:
@@ -178,11 +207,11 @@ class Task:
             return labels
         return jax.random.categorical(key, jnp.log(jnp.asarray(self.shares)), shape=labels.shape)
 
-    def seen(self, key: jax.Array, images: jax.Array, p: jax.Array | None) -> jax.Array:
-        """Return images [b, h, w, c] as the critic sees them: augmented with strength p."""
-        if self.ada is None or p is None:
-            return images
-        return ada.augment(key, images, p, self.ada)[0]
+    def seen(self, key: jax.Array, images: jax.Array, p: jax.Array | None, frozen: dict) -> tuple[jax.Array, dict]:
+        """Return images [b, h, w, c] as the critic sees them: augmented with strength p, and their feature maps."""
+        if self.ada is not None and p is not None:
+            images = ada.augment(key, images, p, self.ada)[0]
+        return images, self.maps(frozen["maps"], images) if self.maps else {}
 
     def generate(self, params, collections, key: jax.Array, labels: jax.Array) -> tuple[jax.Array, dict]:
         """Return (images of fresh latents, collections with the batch statistics moved)."""
@@ -191,9 +220,9 @@ class Task:
         return self.generator.apply(variables, latents, labels, train=True, mutable=list(collections))
 
     def judge(self, params, collections, *, iterations: int) -> tuple[Callable, dict]:
-        """Return (images and labels -> Judgement, collections with the power iterations done)."""
+        """Return (images as `seen`, and labels -> Judgement; collections with the power iterations done)."""
         params, collections = normalised(params, collections, iterations=iterations)
-        return lambda images, labels: self.critic.apply({"params": params}, images, labels), collections
+        return lambda seen, labels: self.critic.apply({"params": params}, seen[0], labels, seen[1]), collections
 
     def class_loss(self, judgement, labels: jax.Array) -> jax.Array:
         """Return the cross-entropy of a critic's classes, or its repair, the data-to-data cross-entropy."""
@@ -216,19 +245,19 @@ class Task:
     @staticmethod
     def weights(state: State) -> dict[str, Any]:
         """Return the weights for use, by collection and net: the generator's average, the critic as it is."""
-        return by_collection({name: net.variables() for name, net in state.nets.items()})
+        return by_collection({name: state.nets[name].variables() for name in NETS})
 
 
 def references(config) -> dict[str, str]:
-    """Return the fixed networks that training needs: the guide of the emotion-consistency term."""
-    return guides.references(config)
+    """Return the fixed networks that training needs: the guide, and the one whose maps the critic sees."""
+    return {**guides.references(config), **gan_maps.references(config)}
 
 
 def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, augment, loss, optim, critic_rate, fake_labels, guide, ema, precision.
+        config: fields model, start, maps, augment, loss, optim, critic_rate, fake_labels, guide, ema, precision.
         train: the training set, for its classes, image shape, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
         fixed: the networks of `references`.
@@ -249,15 +278,18 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "conditional": model["conditioning"] != "none",
         "prior": (counts / counts.sum()).tolist(),
         **guides.record(fixed),
+        **gan_maps.record(config, fixed),
     }
-    generator, critic = modules_of(spec)
-    spec["latent"] = [generator.entries]
+    networks = modules_of(spec)
+    spec["latent"] = [networks.generator.entries]
+    start = start_of(config, networks, steps)
+    steps -= start.steps if start else 0
     rate = {"generator": 1.0, "critic": fields.number("critic_rate", config.critic_rate)}
     augmentation = ada_settings.read(config.augment.ada)
     return Task(
         spec=spec,
-        generator=generator,
-        critic=critic,
+        generator=networks.generator,
+        critic=networks.critic,
         tx={net: optim.build({**config.optim, "lr": rate[net] * config.optim.lr}, steps) for net in NETS},
         rate=optim.learning_rate(config.optim, steps),
         loss=checked_loss(config),
@@ -267,6 +299,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         control=checked_control(config.augment.control),
         ema=config.ema,
         guide=guides.guide_of(config, spec, fixed),
+        maps=maps_of(config, fixed),
+        start=start,
     )
 
 

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fergen.core.keys import named
+from fergen.models.gan_critic import Networks
 from fergen.nn import spectral_norm
 from fergen.tasks.classifier import conform
 from fergen.tasks.network import image_of, network_of
@@ -23,20 +24,21 @@ def normalised(params: Any, collections: dict, *, iterations: int) -> tuple[Any,
     return params, {**collections, spectral_norm.COLLECTION: vectors}
 
 
-def modules_of(spec: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Build the networks that a spec describes, generator and critic; raises as `network_of`."""
+def modules_of(spec: Mapping[str, Any]) -> Networks:
+    """Build the networks that a spec describes; raises as `network_of`."""
     return network_of(spec, without=("spectral_norm",), image=image_of(spec))
 
 
 def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, Any]:
     """Draw the variables of the spec's nets, by collection and net."""
-    generator, critic = modules_of(spec)
+    modules = modules_of(spec)
     images, labels = jnp.zeros((1, *image_of(spec))), jnp.zeros((1,), jnp.int32)
-    found = {"generator": generator.init(named(key, "generator"), jnp.zeros((1, *spec["latent"])), labels)}
+    found = {"generator": modules.generator.init(named(key, "generator"), jnp.zeros((1, *spec["latent"])), labels)}
     if "critic" in spec["nets"]:
-        # The average of real images' spread stands in for the batch's when images are judged one by one.
-        statistics = {"batch_stats": {"spread": jnp.zeros(())}}
-        found["critic"] = {**critic.init(named(key, "critic"), images, labels), **statistics}
+        maps = {name: jnp.zeros((1, *shape)) for name, shape in spec.get("maps", {}).get("layers", {}).items()}
+        # The averages of real images' spreads stand in for the batch's when images are judged one by one.
+        statistics = {"batch_stats": {"spread": jnp.zeros(1 + len(maps))}}
+        found["critic"] = {**modules.critic.init(named(key, "critic"), images, labels, maps), **statistics}
         if spec["model"]["spectral_norm"]:
             vectors = spectral_norm.start(named(key, "spectral"), found["critic"]["params"])
             found["critic"] = {**found["critic"], spectral_norm.COLLECTION: vectors}
@@ -60,22 +62,23 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
     `draw(key)`: -> the latent of one sample, float32 [z].
     `sample(variables, latents, labels)`: [n, z] and int32 [n] -> float32 [n, h, w, c] in [-1, 1]; an unconditional
     generator ignores the labels.
-    `critic(variables, images, labels)`: images uint8 or float32 [-1, 1], [n, h, w, c] of any size -> logits float32
-    [n]; where the weights hold the critic.
+    `critic(variables, images, labels, maps=None)`: images uint8 or float32 [-1, 1], [n, h, w, c] of any size -> logits
+    float32 [n]; where the weights hold the critic. One that saw a frozen network's maps wants them, as
+    `fergen.tasks.gan_maps` makes them.
     """
-    generator, critic = modules_of(spec)
+    modules = modules_of(spec)
 
     def draw(key):
         return jax.random.normal(key, tuple(spec["latent"]))
 
     def sample(variables, latents, labels):
         own = {kind: trees["generator"] for kind, trees in variables.items() if "generator" in trees}
-        return generator.apply(own, latents, labels, train=False)
+        return modules.generator.apply(own, latents, labels, train=False).clip(-1, 1)
 
-    def logits(variables, images, labels):
+    def logits(variables, images, labels, maps=None):
         own = {kind: trees["critic"] for kind, trees in variables.items() if "critic" in trees}
         params, _ = normalised(own["params"], own, iterations=0)
         spread = own["batch_stats"]["spread"]
-        return critic.apply({"params": params}, conform(images, spec), labels, spread=spread).logits
+        return modules.critic.apply({"params": params}, conform(images, spec), labels, maps, spread=spread).logits
 
     return {"draw": draw, "sample": sample, **({"critic": logits} if "critic" in spec["nets"] else {})}

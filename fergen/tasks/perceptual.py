@@ -7,7 +7,7 @@ mean squared error, whatever the network and its layers.
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -83,22 +83,32 @@ def perceptual_of(config, fixed: Mapping[str, Fixed]) -> Perceptual | None:
             f"--config.perceptual.reference='{config.perceptual.reference}' with {given}: expected a reference and a"
             " weight above 0, or neither"
         )
+    return Perceptual(net.predict["maps"], tuple(layers_of(net, "perceptual", config.perceptual.layers)), weights)
+
+
+def layers_of(net: Fixed, group: str, layers: Sequence[str]) -> dict[str, tuple[int, int, int]]:
+    """Return height, width and channels of some of a classifier's feature maps, without computing any.
+
+    Args:
+        net: the classifier.
+        group: of the config, which names it.
+        layers: of the same group.
+
+    Raises:
+        BadInput: the network is no classifier, or lacks a layer.
+    """
     if "maps" not in net.predict:
-        raise BadInput(f"--config.perceptual.reference={net.name}: expected a classifier, found a {net.spec['task']}")
-    layers, there = tuple(config.perceptual.layers), layers_of(net)
+        raise BadInput(f"--config.{group}.reference={net.name}: expected a classifier, found a {net.spec['task']}")
+    image = jax.ShapeDtypeStruct((1, *image_of(net.spec)), jnp.float32)
+    shapes = importlib.import_module(f"fergen.tasks.{net.spec['task']}").shapes_of(net.spec)
+    there = {name: x.shape[1:] for name, x in jax.eval_shape(net.predict["maps"], shapes, image).items()}
+    layers = tuple(layers)
     for layer in layers or ("",):
         if layer not in there:
             raise BadInput(
-                f"--config.perceptual.layers={layers}: '{net.name}' has no layer '{layer}'; it has: {', '.join(there)}"
+                f"--config.{group}.layers={layers}: '{net.name}' has no layer '{layer}'; it has: {', '.join(there)}"
             )
-    return Perceptual(net.predict["maps"], layers, weights)
-
-
-def layers_of(net: Fixed) -> list[str]:
-    """Return the names of a classifier's feature maps, without computing any."""
-    image = jax.ShapeDtypeStruct((1, *image_of(net.spec)), jnp.float32)
-    shapes = importlib.import_module(f"fergen.tasks.{net.spec['task']}").shapes_of(net.spec)
-    return list(jax.eval_shape(net.predict["maps"], shapes, image))
+    return {layer: there[layer] for layer in layers}
 
 
 def record(fixed: Mapping[str, Fixed]) -> dict[str, Any]:

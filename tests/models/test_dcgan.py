@@ -8,10 +8,10 @@ import pytest
 from fergen.core.errors import BadInput
 from fergen.core.tree import count, leaf_names
 from fergen.models import dcgan
-from fergen.models.dcgan_critic import class_spread, halve
+from fergen.models.gan_critic import CONDITIONINGS, class_spread, halve
 from fergen.train.flops import flops
 
-CONDITIONAL = [c for c in dcgan.CONDITIONINGS if c != "none"]
+CONDITIONAL = [c for c in CONDITIONINGS if c != "none"]
 IMAGE, CLASSES = (16, 24, 1), 5
 LABELS = jnp.array([0, 3, 4])
 KEY = jax.random.key(0, impl="rbg")  # compiles several times faster than the default generator
@@ -32,7 +32,7 @@ def built(conditioning, image=IMAGE, **options):
 
 def shapes(conditioning="projection", image=(48, 48, 1), **options):
     """Variables of both networks of the default size as shapes, and the shapes of what they give."""
-    generator, critic = dcgan.build(num_classes=CLASSES, image=image, conditioning=conditioning, **options)
+    generator, critic, _ = dcgan.build(num_classes=CLASSES, image=image, conditioning=conditioning, **options)
     key, labels = KEY, jax.ShapeDtypeStruct((2,), jnp.int32)
     latents, images = (jax.ShapeDtypeStruct((2, *s), jnp.float32) for s in ((generator.entries,), image))
     made, of_generator = jax.eval_shape(generator.init_with_output, key, latents, labels)
@@ -40,10 +40,10 @@ def shapes(conditioning="projection", image=(48, 48, 1), **options):
     return made, judged, of_generator, of_critic
 
 
-@pytest.fixture(scope="module", params=dcgan.CONDITIONINGS)
+@pytest.fixture(scope="module", params=CONDITIONINGS)
 def nets(request):
     """(conditioning, generate(latents, labels), judge(images, labels, params), params), compiled once."""
-    generator, critic = built(request.param)
+    generator, critic, _ = built(request.param)
     keys = jax.random.split(KEY, 4)
     latents, images = (
         jax.random.normal(keys[0], (3, generator.entries)),
@@ -53,11 +53,11 @@ def nets(request):
     of_critic = jax.jit(critic.init)(keys[3], images, LABELS)
     generate = jax.jit(lambda z, y: generator.apply(of_generator, z, y))
     # With the spread given, images do not depend on one another.
-    judge = jax.jit(lambda x, y, params: critic.apply({"params": params}, x, y, spread=jnp.float32(0.3)))
+    judge = jax.jit(lambda x, y, params: critic.apply({"params": params}, x, y, spread=jnp.full(1, 0.3)))
     return request.param, generate, judge, of_critic["params"], latents, images
 
 
-@pytest.mark.parametrize("conditioning", dcgan.CONDITIONINGS)
+@pytest.mark.parametrize("conditioning", CONDITIONINGS)
 @pytest.mark.parametrize("image", [(48, 48, 1), (128, 128, 3), (64, 96, 3)])
 def test_shapes_and_types(conditioning, image):
     """Computed in half precision: images, logits and parameters are single precision all the same."""
@@ -86,7 +86,7 @@ def test_size_of_the_default():
 
 def test_nothing_wide_runs_at_full_resolution():
     """Forward at 48x48 takes at most 50 and 55 million operations."""
-    generator, critic = dcgan.build(num_classes=CLASSES, image=(48, 48, 1))
+    generator, critic, _ = dcgan.build(num_classes=CLASSES, image=(48, 48, 1))
     *_, of_generator, of_critic = shapes()
     latents, images = (jax.ShapeDtypeStruct((2, *s), jnp.float32) for s in ((generator.entries,), (48, 48, 1)))
     labels = jax.ShapeDtypeStruct((2,), jnp.int32)
@@ -162,7 +162,7 @@ def test_classes_and_unit_vectors(nets):
 
 
 def test_training_normalises_by_the_batch_and_moves_the_averages():
-    generator, _ = built("concat")
+    generator = built("concat").generator
     latents = jax.random.normal(KEY, (3, generator.entries))
     variables = jax.jit(generator.init)(KEY, latents, LABELS)
     made, moved = jax.jit(lambda v, z: generator.apply(v, z, LABELS, train=True, mutable=["batch_stats"]))(
@@ -174,7 +174,7 @@ def test_training_normalises_by_the_batch_and_moves_the_averages():
 
 
 def test_grain_changes_pixels_alone_and_can_be_left_out():
-    generator, _ = built("concat")
+    generator = built("concat").generator
     latents = jax.random.normal(KEY, (3, generator.entries))
     variables = jax.jit(generator.init)(KEY, latents, LABELS)
     generate = jax.jit(generator.apply)
@@ -184,7 +184,7 @@ def test_grain_changes_pixels_alone_and_can_be_left_out():
     rows, columns = np.nonzero(changed)
     # The window of the last convolution is 3x3 squares of 2x2 pixels.
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (6, 11, 12, 17)
-    assert built("concat", grain=False)[0].entries == 6
+    assert built("concat", grain=False).generator.entries == 6
 
 
 def test_spread_is_the_deviation_within_classes():
@@ -208,7 +208,7 @@ def test_spread_is_the_deviation_within_classes():
 
 def test_a_critic_sees_a_generator_that_repeats_itself():
     """Without a given spread the batch's own takes part: equal images of a class are told from different ones."""
-    _, critic = built("projection")
+    critic = built("projection").critic
     keys = jax.random.split(KEY, 2)
     images, labels = jax.random.uniform(keys[0], (4, *IMAGE), minval=-1.0), jnp.array([1, 1, 2, 2])
     variables = jax.jit(critic.init)(keys[1], images, labels)

@@ -19,7 +19,7 @@ from fergen.core.keys import named
 from fergen.core.tree import leaf_names
 from fergen.data import dataset
 from fergen.data.procedural import faces
-from fergen.models.dcgan import CONDITIONINGS
+from fergen.models.gan_critic import CONDITIONINGS
 from fergen.nn import spectral_norm
 from fergen.tasks import gan
 from tests.train.conftest import write_set
@@ -34,7 +34,7 @@ def train(tmp_path_factory):
 
 def make(train, fixed=None, **fields):
     """A small GAN; a field is named group__field."""
-    c = defaults.config()
+    c = defaults.config("dcgan")
     c.model.update(latent=6, embedding=4, width=4, widest=8)
     c.augment.mirror = 0.0
     for name, value in fields.items():
@@ -150,7 +150,9 @@ def test_loss_is_that_of_the_critics_own_logits(train):
     assert metrics["critic/real"] == pytest.approx(real.mean(), rel=1e-3, abs=1e-5)
     # The running spread is a tenth of the first batch's.
     spread = task.critic.apply({"params": d.params}, to_float(batch["image"]), labels).spread
-    assert after.nets["critic"].collections["batch_stats"]["spread"] == pytest.approx(0.1 * float(spread), rel=1e-4)
+    assert after.nets["critic"].collections["batch_stats"]["spread"] == pytest.approx(
+        0.1 * np.asarray(spread), rel=1e-4
+    )
 
 
 def test_penalties_come_every_interval_and_as_many_times_as_strong(train):
@@ -286,8 +288,10 @@ def test_guide_teaches_the_generator_alone_in_its_own_vocabulary(train):
     plain = make(only)
     task = make(only, fixed, guide__reference="runs/guide", guide__weight=5.0)
     assert task.spec["guide"] == {"name": "guide", "hash": "ab", "model": {"name": "cnn"}}
-    assert gan.references(SimpleNamespace(guide=SimpleNamespace(reference="runs/guide"))) == {"guide": "runs/guide"}
-    assert gan.references(SimpleNamespace(guide=SimpleNamespace(reference=""))) == {}
+    config = defaults.config("dcgan")
+    assert gan.references(config) == {}
+    config.guide.reference = "runs/guide"
+    assert gan.references(config) == {"guide": "runs/guide"}
     states, metrics = run(task, batch, steps=12, frozen=frozen)
     others, _ = run(plain, batch)
     assert same(states[1].nets["critic"].params, others[1].nets["critic"].params)

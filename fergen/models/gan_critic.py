@@ -1,5 +1,21 @@
-"""The critic of `fergen.models.dcgan`: residual convolutions without normalisation, and what it says of images."""
+"""The critic of every GAN: residual convolutions without normalisation, and what they say of images.
 
+It sees pixels and, where a config names a frozen network, that network's feature maps (Sauer et al. 2021, "Projected
+GANs converge faster", arXiv:2111.01007, section 3: here without the random projections, and beside the pixels, whose
+grain the maps miss). Each of these inputs has convolutions of its own; their ends are judged together.
+
+Five ways of conditioning:
+
+- none: labels are ignored.
+- concat: the critic sees a learned plane of the label beside the image (Mirza & Osindero 2014, arXiv:1411.1784).
+- projection: the inner product of the label's embedding with its features is added (Miyato & Koyama 2018,
+  arXiv:1802.05637, eq. 3).
+- auxiliary: the critic also classifies (Odena et al. 2017, arXiv:1610.09585).
+- reacgan: the critic also embeds on the unit sphere, beside one proxy per class (Kang et al. 2021, arXiv:2111.01118,
+  section 3.1).
+"""
+
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -7,8 +23,10 @@ import jax.numpy as jnp
 from einops import rearrange
 from flax import linen as nn
 
+from fergen.core.errors import BadInput
 from fergen.nn.conv import Conv
 
+CONDITIONINGS = ("none", "concat", "projection", "auxiliary", "reacgan")
 # Height and width at which the convolutions end, at most.
 END = 4
 
@@ -18,12 +36,26 @@ he_init = nn.initializers.variance_scaling(2.0, "fan_in", "normal")
 normal_init = nn.initializers.normal(1.0)
 
 
+class Networks(NamedTuple):
+    """The networks of a GAN.
+
+    Attributes:
+        generator: latents and labels to images.
+        critic: images and labels to a `Judgement`.
+        encoder: images and labels to the moments of latents, for a generator that begins as a decoder; else None.
+    """
+
+    generator: Any
+    critic: Any
+    encoder: Any = None
+
+
 class Judgement(NamedTuple):
     """What a critic says of images.
 
     Attributes:
         logits: float32 [n]; greater is more real.
-        spread: float32 [], the mean of `class_spread`.
+        spread: float32 [e], the mean of `class_spread` at the end of each input, the pixels' first.
         each: projection: float32 [n, k], the logits that the image would get under each label.
         classes: auxiliary: class logits float32 [n, k].
         embedding: reacgan: unit vectors float32 [n, e].
@@ -54,7 +86,15 @@ class Down(nn.Module):
 
 
 class Critic(nn.Module):
-    """Images and labels to judgements; see `fergen.models.dcgan.build`."""
+    """Images and labels to judgements.
+
+    Attributes:
+        num_classes: of the labels.
+        conditioning: one of `CONDITIONINGS`.
+        width: channels at half of the resolution, doubled with each halving.
+        widest: most channels anywhere, and features of the end of each input.
+        dtype: of the computation.
+    """
 
     num_classes: int
     conditioning: str
@@ -63,13 +103,21 @@ class Critic(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, images: jax.Array, labels: jax.Array, *, spread: jax.Array | None = None) -> Judgement:
+    def __call__(
+        self,
+        images: jax.Array,
+        labels: jax.Array,
+        maps: Mapping[str, jax.Array] | None = None,
+        *,
+        spread: jax.Array | None = None,
+    ) -> Judgement:
         """Judge images.
 
         Args:
             images: float32 [n, h, w, c] in [-1, 1].
             labels: int32 [n].
-            spread: float32 [], taken for that of the images, so that each is judged alone; None to measure it.
+            maps: their feature maps in a frozen network, name -> [n, h', w', c'], with entries of size 1.
+            spread: float32 [e], taken for that of the images, so that each is judged alone; None to measure it.
         """
         x = rearrange(images.astype(self.dtype), "n (h i) (w j) c -> n h w (i j c)", i=2, j=2)
         if self.conditioning == "concat":
@@ -80,24 +128,42 @@ class Critic(nn.Module):
         x = Conv(self.width, 3, dtype=self.dtype, name="stem")(x)
         for level in range(1, halvings(*images.shape[1:3], END)):
             x = Down(channels_at(level + 1, self.width, self.widest), self.dtype, name=f"down{level}")(x)
-        x = leaky(x)
-        own = class_spread(x, jnp.zeros_like(labels) if self.conditioning == "none" else labels)
-        plane = jnp.broadcast_to((own if spread is None else spread)[..., None, None, None], (*x.shape[:3], 1))
-        x = jnp.concatenate([x, plane.astype(self.dtype)], axis=-1).reshape(x.shape[0], -1)
-        x = leaky(nn.Dense(self.widest, kernel_init=he_init, dtype=self.dtype, name="features")(x)).astype(jnp.float32)
+        ends = {"": leaky(x)}
+        for name, x in sorted((maps or {}).items()):
+            ends[f"{name}_"] = self.end_of(name, x.astype(self.dtype))
+        groups = jnp.zeros_like(labels) if self.conditioning == "none" else labels
+        own = [class_spread(x, groups) for x in ends.values()]
+        vectors = [
+            self.vector(name, x, own[i] if spread is None else spread[i]) for i, (name, x) in enumerate(ends.items())
+        ]
+        x, spread = jnp.concatenate(vectors, axis=-1), jnp.stack([each.mean() for each in own])
         logits = nn.Dense(1, name="logit")(x)
         if self.conditioning == "projection":
-            label = nn.Embed(self.num_classes, self.widest, embedding_init=normal_init, name="projection")
-            each = logits + label.attend(x) / self.widest**0.5
-            return Judgement(jnp.take_along_axis(each, labels[:, None], axis=1)[:, 0], own.mean(), each=each)
+            label = nn.Embed(self.num_classes, x.shape[1], embedding_init=normal_init, name="projection")
+            each = logits + label.attend(x) / x.shape[1] ** 0.5
+            return Judgement(jnp.take_along_axis(each, labels[:, None], axis=1)[:, 0], spread, each=each)
         logits = logits[:, 0]
         if self.conditioning == "auxiliary":
-            return Judgement(logits, own.mean(), classes=nn.Dense(self.num_classes, name="classes")(x))
+            return Judgement(logits, spread, classes=nn.Dense(self.num_classes, name="classes")(x))
         if self.conditioning == "reacgan":
             proxies = self.param("proxies", normal_init, (self.num_classes, self.widest))
             embedding = nn.Dense(self.widest, name="embedding")(x)
-            return Judgement(logits, own.mean(), embedding=unit(embedding), proxies=unit(proxies))
-        return Judgement(logits, own.mean())
+            return Judgement(logits, spread, embedding=unit(embedding), proxies=unit(proxies))
+        return Judgement(logits, spread)
+
+    def end_of(self, name: str, x: jax.Array) -> jax.Array:
+        """Return the end of a feature map's own convolutions [n, h, w, widest], where h and w halve to at most END."""
+        x = Conv(self.widest // 2, 1, dtype=self.dtype, name=f"{name}_in")(x)
+        for level in range(1, halvings(*x.shape[1:3], END) + 1):
+            x = Down(self.widest, self.dtype, name=f"{name}_down{level}")(x)
+        return leaky(Conv(self.widest, 3, kernel_init=he_init, dtype=self.dtype, name=f"{name}_conv")(leaky(x)))
+
+    def vector(self, name: str, x: jax.Array, spread: jax.Array) -> jax.Array:
+        """Return the features float32 [n, widest] of an end [n, h, w, c] and its spread, [n] or []."""
+        plane = jnp.broadcast_to(spread[..., None, None, None], (*x.shape[:3], 1))
+        x = jnp.concatenate([x, plane.astype(self.dtype)], axis=-1).reshape(x.shape[0], -1)
+        dense = nn.Dense(self.widest, kernel_init=he_init, dtype=self.dtype, name=f"{name}features")
+        return leaky(dense(x)).astype(jnp.float32)
 
 
 def class_spread(x: jax.Array, labels: jax.Array) -> jax.Array:
@@ -153,3 +219,21 @@ def halvings(height: int, width: int, least: int) -> int:
 def channels_at(level: int, width: int, widest: int) -> int:
     """Return the channels after `level` halvings: `width` at half of the resolution, twice as many below each time."""
     return min(width << (level - 1), widest)
+
+
+def require_options(model: str, conditioning: str, **least: int) -> None:
+    """Check the options that GANs have in common.
+
+    Args:
+        model: its name.
+        conditioning: to be one of `CONDITIONINGS`.
+        **least: options that are to be 1 or more.
+
+    Raises:
+        BadInput: names the first that is not.
+    """
+    if conditioning not in CONDITIONINGS:
+        raise BadInput(f"model {model}: conditioning={conditioning}: expected one of {', '.join(CONDITIONINGS)}")
+    for name, value in least.items():
+        if value < 1:
+            raise BadInput(f"model {model}: {name}={value}: expected 1 or more")
