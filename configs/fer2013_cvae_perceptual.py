@@ -5,11 +5,10 @@
   fergen eval --workdir=runs/fer2013_cvae_perceptual
 
 It needs what fer2013_cvae prepares (fergen prepare fer2013) and trains. The network is the classifier that ships.
-EfficientNet-Lite0 with ImageNet weights instead: fergen convert efficientnet_lite lite0.safetensors --stem small
---size 48 --channels 1, then --config.perceptual.reference=lite0.safetensors. VGG16: fergen convert torchvision
-vgg16.pth --model vgg --depth 16 --no-batch-norm --size 48 vgg16.safetensors, then
---config.perceptual.reference=vgg16.safetensors
---config.perceptual.layers="('relu1_2', 'relu2_2', 'relu3_3')". Not measured yet.
+EfficientNet-Lite0 with ImageNet weights instead: --config.perceptual.reference=lite0@48, or @96 for finer maps.
+VGG16: fergen convert torchvision vgg16.pth --model vgg --depth 16 --no-batch-norm --size 48 vgg16.safetensors, then
+--config.perceptual.reference=vgg16.safetensors --config.perceptual.layers="('relu1_2', 'relu2_2', 'relu3_3')". Not
+measured yet.
 """
 
 from configs import fer2013_cvae

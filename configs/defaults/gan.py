@@ -88,7 +88,8 @@ def vae_gan(c: ml_collections.ConfigDict) -> None:
 def set_start(c: ml_collections.ConfigDict, share: float) -> None:
     """Set the group `start`."""
     c.start = ml_collections.ConfigDict()
-    c.start.share = share  # of the steps, in which the generator learns as the decoder of an autoencoder
+    # Of the steps: in these the generator learns as the decoder of an autoencoder; 0 where init_from gives it weights.
+    c.start.share = share
     c.start.beta = 1.0  # weight of the divergence: above 1 fewer details in the latents, and fewer holes between them
     c.start.warmup = 500  # steps over which it comes to weigh
     c.start.optim = experiment.optim()
