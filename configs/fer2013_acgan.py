@@ -4,8 +4,17 @@
   fergen train --config=fer2013_acgan --workdir=runs/fer2013_acgan
   fergen eval --workdir=runs/fer2013_acgan
 
-ACGAN as it was, with softmax cross-entropy, which is known to collapse: --config.model.conditioning=auxiliary. On a GPU
-take --config.model.width=128 --config.model.widest=512 --config.precision=bfloat16. Not measured yet.
+The generator begins as the decoder of an autoencoder (--config.start.share=0 for none), and the critic sees feature
+maps of EfficientNet-Lite0 beside pixels (--config.maps.reference= for none). ACGAN as it was, with softmax
+cross-entropy, which is known to collapse: --config.model.conditioning=auxiliary. On a GPU take
+--config.precision=bfloat16, --config.model.widths="(128, 256, 512)" and --config.model.width=64.
+
+One run (seed 0) on 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2): 4,840 steps of 32 images in 27:33 min with
+other work beside it. fer2013_judge sees what was asked for on 54.1 % [51.6, 56.5] of 1,400 faces, against 61.6 % of
+real ones: a ratio of 87.9 % [83.5, 92.2], worst class angry with 70 %; fer2013_small sees it on 50.8 %. Against 2,000
+training faces in lite0@128, whose network the critic looked through, which flatters: coverage .72 (held-out faces:
+.97), precision .74, recall .25, kernel distance x 1000 103.5 +- 3.9 (-.2). In fer2013_small, which had no part in it:
+coverage .77 (.97), precision .98, recall .72, kernel distance x 1000 1.59 +- .19 (-.04).
 """
 
 from configs.defaults import gan
