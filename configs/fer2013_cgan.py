@@ -2,7 +2,7 @@
 
   fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
   fergen train --config=fer2013_cgan --workdir=runs/fer2013_cgan
-  fergen eval --workdir=runs/fer2013_cgan
+  fergen eval --workdir=runs/fer2013_cgan --guide=fer2013_small --features lite0@128 fer2013_small --n=2000
 
 The generator begins as the decoder of an autoencoder (--config.start.share=0 for none), and the critic sees feature
 maps of EfficientNet-Lite0 beside pixels (--config.maps.reference= for none). The label as a plane beside the image,
