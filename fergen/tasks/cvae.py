@@ -31,7 +31,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks import perceptual as perceptuals
 from fergen.tasks.cvae_nets import applied, from_prior, initial, networks_of, predict_of, shapes_of
-from fergen.tasks.state import Fixed, State, new_net, updated
+from fergen.tasks.state import Fixed, State, new_net, recorded, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -193,8 +193,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "conditional": True,
         "prior": (counts / counts.sum()).tolist(),
         "regions": {name: list(region.box) for name, region in config.loss.regions.items()},
-        **perceptuals.record(fixed),
-        **guides.record(fixed),
+        **recorded("perceptual", fixed),
+        **recorded("guide", fixed),
     }
     return Task(
         spec=spec,

@@ -27,7 +27,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks.classifier import normalise
 from fergen.tasks.flow_predict import denormalise, initial, module_of, predict_of, sampler_of, shapes_of
-from fergen.tasks.state import Fixed, State, new_net, updated
+from fergen.tasks.state import Fixed, State, new_net, recorded, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -179,7 +179,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "conditional": True,
         "prior": (counts / counts.sum()).tolist(),
         "sampler": {**dict(config.sampler), "interval": list(config.sampler.interval)},
-        **guides.record(fixed),
+        **recorded("guide", fixed),
     }
     sampler_of(spec)
     return Task(

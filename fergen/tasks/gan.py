@@ -31,7 +31,7 @@ from fergen.tasks.gan_maps import Maps, maps_of
 from fergen.tasks.gan_nets import NETS, by_collection, initial, modules_of, normalised, predict_of, shapes_of
 from fergen.tasks.gan_options import checked_control, checked_loss, shares_of
 from fergen.tasks.gan_start import Start, start_of
-from fergen.tasks.state import Fixed, State, new_net, updated
+from fergen.tasks.state import Fixed, State, new_net, recorded, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -277,7 +277,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "nets": list(NETS),
         "conditional": model["conditioning"] != "none",
         "prior": (counts / counts.sum()).tolist(),
-        **guides.record(fixed),
+        **recorded("guide", fixed),
         **gan_maps.record(config, fixed),
     }
     networks = modules_of(spec)

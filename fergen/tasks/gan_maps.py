@@ -1,14 +1,13 @@
 """The feature maps of a frozen network that a critic sees beside an image's pixels: see `fergen.models.gan_critic`."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from fergen.tasks.perceptual import layers_of
-from fergen.tasks.state import Fixed
+from fergen.tasks.state import Fixed, recorded
 
 
 class Maps(NamedTuple):
@@ -57,9 +56,8 @@ def maps_of(config, fixed: Mapping[str, Fixed]) -> Maps | None:
 
 def record(config, fixed: Mapping[str, Fixed]) -> dict[str, Any]:
     """Return what a spec says of the network and the shapes of its maps: {} without one; arguments as of `maps_of`."""
-    net = fixed.get("maps")
-    if net is None:
-        return {}
-    layers = {name: list(shape) for name, shape in layers_of(net, "maps", config.maps.layers).items()}
-    # The last part alone of a path: a spec travels to other machines.
-    return {"maps": {"name": Path(net.name).name, "hash": net.hash, "model": net.spec["model"], "layers": layers}}
+    found = recorded("maps", fixed)
+    if found:
+        layers = layers_of(fixed["maps"], "maps", config.maps.layers)
+        found["maps"]["layers"] = {name: list(shape) for name, shape in layers.items()}
+    return found

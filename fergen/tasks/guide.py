@@ -5,7 +5,6 @@ an expression, and another network, the judge, does not see it.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -94,10 +93,3 @@ def guide_of(config, spec: Mapping[str, Any], fixed: Mapping[str, Fixed]) -> Gui
             f" {', '.join(lacking)}; take another guide or --config.data.vocabulary"
         )
     return Guide(guide.predict["logits"], labels, weight)
-
-
-def record(fixed: Mapping[str, Fixed]) -> dict[str, Any]:
-    """Return what a generator's spec says of its guide: {} without one."""
-    guide = fixed.get("guide")
-    # The last part alone of a path: a spec travels to other machines.
-    return {"guide": {"name": Path(guide.name).name, "hash": guide.hash, "model": guide.spec["model"]}} if guide else {}

@@ -8,7 +8,6 @@ mean squared error, whatever the network and its layers.
 import importlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -109,10 +108,3 @@ def layers_of(net: Fixed, group: str, layers: Sequence[str]) -> dict[str, tuple[
                 f"--config.{group}.layers={layers}: '{net.name}' has no layer '{layer}'; it has: {', '.join(there)}"
             )
     return {layer: there[layer] for layer in layers}
-
-
-def record(fixed: Mapping[str, Fixed]) -> dict[str, Any]:
-    """Return what a spec says of the perceptual network: {} without one."""
-    net = fixed.get("perceptual")
-    # The last part alone of a path: a spec travels to other machines.
-    return {"perceptual": {"name": Path(net.name).name, "hash": net.hash, "model": net.spec["model"]}} if net else {}

@@ -1,6 +1,7 @@
 """What a task trains: arrays only, one pytree that is donated to each step and saved as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import flax.struct
@@ -28,6 +29,13 @@ class Fixed(Protocol):
     @property
     def predict(self) -> dict[str, Callable]:
         """Name -> pure function of (variables, ...)."""
+
+
+def recorded(role: str, fixed: Mapping[str, Fixed]) -> dict[str, Any]:
+    """Return what a spec says of the fixed network of a role: {} without one."""
+    net = fixed.get(role)
+    # The last part alone of a path: a spec travels to other machines.
+    return {role: {"name": Path(net.name).name, "hash": net.hash, "model": net.spec["model"]}} if net else {}
 
 
 class Net(flax.struct.PyTreeNode):
