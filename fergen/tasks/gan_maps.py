@@ -51,13 +51,16 @@ def maps_of(config, fixed: Mapping[str, Fixed]) -> Maps | None:
         BadInput: a network that is no classifier, or one that lacks a layer.
     """
     net = fixed.get("maps")
-    return Maps(net.predict["maps"], tuple(layers_of(net, "maps", config.maps.layers))) if net else None
+    if net is None:
+        return None
+    layers = layers_of(net, "maps", config.maps.layers)
+    return Maps(net.predict["maps"], tuple(layers))
 
 
 def record(config, fixed: Mapping[str, Fixed]) -> dict[str, Any]:
     """Return what a spec says of the network and the shapes of its maps: {} without one; arguments as of `maps_of`."""
-    found = recorded("maps", fixed)
-    if found:
-        layers = layers_of(fixed["maps"], "maps", config.maps.layers)
-        found["maps"]["layers"] = {name: list(shape) for name, shape in layers.items()}
-    return found
+    net = fixed.get("maps")
+    if net is None:
+        return {}
+    layers = {name: list(shape) for name, shape in layers_of(net, "maps", config.maps.layers).items()}
+    return {"maps": {**recorded("maps", fixed)["maps"], "layers": layers}}

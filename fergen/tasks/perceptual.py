@@ -82,7 +82,8 @@ def perceptual_of(config, fixed: Mapping[str, Fixed]) -> Perceptual | None:
             f"--config.perceptual.reference='{config.perceptual.reference}' with {given}: expected a reference and a"
             " weight above 0, or neither"
         )
-    return Perceptual(net.predict["maps"], tuple(layers_of(net, "perceptual", config.perceptual.layers)), weights)
+    layers = layers_of(net, "perceptual", config.perceptual.layers)
+    return Perceptual(net.predict["maps"], tuple(layers), weights)
 
 
 def layers_of(net: Fixed, group: str, layers: Sequence[str]) -> dict[str, tuple[int, int, int]]:
