@@ -1,10 +1,14 @@
-"""AffectNet, 128x128 colour, 8 classes: a conditional variational autoencoder. The first of its two stages.
+"""AffectNet, 128x128 colour, 8 classes: a conditional variational autoencoder, in two stages.
 
   fergen prepare affectnet --from AffectNet/
-  fergen train --config=affectnet_cvae --workdir=runs/affectnet_cvae
+  fergen convert torchvision vgg16.pth --model vgg --depth 16 --no-batch-norm --size 128 vgg16.safetensors
+  fergen train --config=affectnet_cvae --workdir=runs/affectnet_cvae --config.perceptual.reference=vgg16.safetensors \
+    --config.perceptual.features=0.5 --config.perceptual.style=0.2 --config.perceptual.moments=0.1
   fergen eval --workdir=runs/affectnet_cvae
 
-For one GPU. The second stage is affectnet_cvae_perceptual. A guide, which teaches control, is a classifier of these
+For one GPU. vgg16.pth is torchvision's table, which the user brings; without those four fields there is one stage. A
+network that needs no download: --config.perceptual.reference=lite0@128 with
+--config.perceptual.layers="('stage1', 'stage2', 'stage3')". A guide, which teaches control, is a classifier of these
 classes: --config.guide.reference=REF --config.guide.weight=20, where REF is a run of affectnet_resnet18.
 AffectNet is not at hand: not measured.
 """
@@ -20,6 +24,7 @@ def get_config(arg: str = ""):
     c.model.latent = 256
     c.model.widths = (64, 128, 256, 384)
     c.model.depths = (1, 2, 2, 2)
+    c.perceptual.layers = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
     c.loss.warmup = 5000
     c.optim.lr = 2e-3
     c.ema = 0.9995

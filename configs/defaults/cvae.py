@@ -28,12 +28,14 @@ def config() -> ml_collections.ConfigDict:
     c.loss.regions.eyes = ml_collections.ConfigDict({"box": (0.22, 0.14, 0.48, 0.86), "weight": 1.0})
     c.loss.regions.mouth = ml_collections.ConfigDict({"box": (0.64, 0.25, 0.92, 0.75), "weight": 1.0})
 
+    # The second stage of the training: the first goes without.
     c.perceptual = ml_collections.ConfigDict()
+    c.perceptual.share = 0.4  # of the steps, the last
     c.perceptual.reference = ""  # weights of a frozen classifier in whose feature maps ...
     c.perceptual.features = 0.0  # ... reconstructions are to be near: 1 makes that count as much as pixels do
     c.perceptual.style = 0.0  # the same of textures, wherever they are
     c.perceptual.moments = 0.0  # the same of samples and real faces as sets
-    c.perceptual.layers = ("stage1", "stage2")  # of VGG: relu1_2, relu2_2, relu3_3, relu4_3
+    c.perceptual.layers = ("stage1", "stage2", "stage3")  # of VGG: relu1_2, relu2_2, relu3_3, relu4_3
 
     c.guide = ml_collections.ConfigDict()
     c.guide.reference = ""  # weights of a frozen classifier that ...
@@ -47,3 +49,9 @@ def config() -> ml_collections.ConfigDict:
     c.ema = 0.998
     c.epochs = 15.0
     return c
+
+
+def lite0(c: ml_collections.ConfigDict) -> None:
+    """Take EfficientNet-Lite0 as the perceptual network, whose weights come with the package."""
+    c.perceptual.update(reference="lite0@48", features=0.5, style=0.2, moments=0.1)
+    c.batch_size = 64

@@ -35,6 +35,7 @@ def _plain(x, kernel, strides, pads, groups=1):
     return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=_LAYOUT, feature_group_count=groups)
 
 
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
     """Convolve each channel with its own window, as a sum of shifted products that the compiler fuses into one pass.
 
@@ -57,6 +58,10 @@ def depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: P
     Returns:
         [B, H', W', C].
     """
+    return _shifted(x, kernel, strides, pads)
+
+
+def _shifted(x, kernel, strides, pads):
     (kh, kw), (down, right) = kernel.shape[:2], strides
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     rows, cols = (padded.shape[1] - kh) // down * down + 1, (padded.shape[2] - kw) // right * right + 1
@@ -67,6 +72,36 @@ def depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: P
         for j in range(kw)
     )
     return sum(products, jnp.float32(0)).astype(x.dtype)
+
+
+def _depthwise_fwd(x, kernel, strides, pads):
+    return _shifted(x, kernel, strides, pads), (x, kernel)
+
+
+def _depthwise_bwd(strides, pads, saved, g):
+    x, kernel = saved
+    # The gradient of the padded image at every s-th row, s the stride, is a convolution of its own with every s-th row
+    # of the mirrored window: no zeros are multiplied, and the interleaving is a copy that nothing is fused into.
+    size = [n + sum(pad) for n, pad in zip(x.shape[1:3], pads)]
+    tall, wide = (-(-n // s) for n, s in zip(size, strides))
+    phases = []
+    for row in range(strides[0]):
+        for column in range(strides[1]):
+            part = kernel[row :: strides[0], column :: strides[1]][::-1, ::-1]
+            if part.size:
+                around = [(k - 1, n - m) for k, n, m in zip(part.shape, (tall, wide), g.shape[1:3])]
+                phases.append(_shifted(g, part, (1, 1), around))
+            else:
+                phases.append(jnp.zeros((len(x), tall, wide, x.shape[-1]), x.dtype))
+    dx = jnp.stack(phases).reshape(*strides, len(x), tall, wide, x.shape[-1]).transpose(2, 3, 0, 4, 1, 5)
+    dx = dx.reshape(len(x), tall * strides[0], wide * strides[1], x.shape[-1])
+    (top, _), (left, _) = pads
+    dx = dx[:, top : top + x.shape[1], left : left + x.shape[2]]
+    (dk,) = jax.vjp(lambda k: _shifted(x, k, strides, pads), kernel)[1](g)
+    return dx, dk
+
+
+depthwise.defvjp(_depthwise_fwd, _depthwise_bwd)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

@@ -1,5 +1,7 @@
 """The conditional variational autoencoder: reconstructs, samples, and changes the expression of a real face.
 
+Its training has the two stages of the AffectNet study: without a perceptual term, then with one.
+
 Three networks are trained together: encoder and decoder on the evidence's lower bound, and a prior on the latents that
 the encoder finds. The bound holds the latents near the standard normal but not on it, and what `sample` draws from the
 gap is no face; so the third network learns to carry standard normal noise to the latents of a class, in each step and
@@ -11,7 +13,7 @@ anew. These teach `relabel`, and, as their gradient reaches the encoder, latents
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -31,7 +33,7 @@ from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks import perceptual as perceptuals
 from fergen.tasks.cvae_nets import applied, from_prior, initial, networks_of, predict_of, shapes_of
-from fergen.tasks.state import Fixed, State, new_net, recorded, updated
+from fergen.tasks.state import Fixed, State, first_steps, new_net, recorded, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -55,6 +57,7 @@ class Task:
         mirror: chance that an image is mirrored.
         ema: decay per step of the moving average; 0 for none.
         perceptual: the term of a frozen network's feature maps; None for none.
+        alone: the first steps, which go without it.
         guide: the term of a frozen classifier; None for none.
         samples: to so many images of a batch guide and perceptual network see one relabelled or from the prior.
         classes: bool [k], those that the training set has, from which labels for these are drawn.
@@ -69,6 +72,7 @@ class Task:
     mirror: float
     ema: float
     perceptual: perceptuals.Perceptual | None
+    alone: int
     guide: guides.Guide | None
     samples: int
     classes: np.ndarray
@@ -82,6 +86,11 @@ class Task:
         """
         net = new_net(initial(self.spec, key), self.tx, ema=self.ema > 0)
         return State(step=jnp.zeros((), jnp.int32), nets={"cvae": net})
+
+    @property
+    def phases(self) -> dict[int, Callable]:
+        """The number of the step with which each phase of the training begins -> its step."""
+        return ({0: replace(self, perceptual=None).step} if self.alone else {}) | {self.alone: self.step}
 
     def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
         """Take one optimiser step of all three networks.
@@ -196,6 +205,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         **recorded("perceptual", fixed),
         **recorded("guide", fixed),
     }
+    perceptual = perceptuals.perceptual_of(config, fixed)
     return Task(
         spec=spec,
         networks=networks_of(spec),
@@ -205,7 +215,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         regions=checked_regions(config, height, width),
         mirror=fields.number("augment.mirror", config.augment.mirror, 0, 1),
         ema=config.ema,
-        perceptual=perceptuals.perceptual_of(config, fixed),
+        perceptual=perceptual,
+        alone=first_steps(1 - perceptual.share, steps, config.scan) if perceptual else 0,
         guide=guides.guide_of(config, spec, fixed),
         samples=fields.whole("samples", config.samples, 1),
         classes=counts > 0,

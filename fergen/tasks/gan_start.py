@@ -20,7 +20,7 @@ from fergen.models.gan_critic import Networks
 from fergen.optim import build as optim
 from fergen.tasks.cvae import PRIOR_DRAWS
 from fergen.tasks.network import image_of
-from fergen.tasks.state import Net, updated
+from fergen.tasks.state import Net, first_steps, updated
 
 
 @dataclass(frozen=True)
@@ -114,8 +114,7 @@ def start_of(config, networks: Networks, steps: int) -> Start | None:
             f"--config.start.share={share:g}: expected 0 for model {config.model.name}, whose generator is no decoder;"
             " or model vae_gan"
         )
-    # Whole dispatches, for each is of one phase; the last one is the game's.
-    steps = min(max(1, round(share * steps / config.scan)), steps // config.scan - 1) * config.scan
+    steps = first_steps(share, steps, config.scan)
     if not steps:
         return None
     return Start(

@@ -38,6 +38,17 @@ def recorded(role: str, fixed: Mapping[str, Fixed]) -> dict[str, Any]:
     return {role: {"name": Path(net.name).name, "hash": net.hash, "model": net.spec["model"]}} if net else {}
 
 
+def first_steps(share: float, steps: int, scan: int) -> int:
+    """Return how many steps the first of a training's two phases has: whole dispatches, one at least in each phase.
+
+    Args:
+        share: of the steps; 0 for no such phase.
+        steps: of the whole run.
+        scan: steps per dispatch.
+    """
+    return min(max(1, round(share * steps / scan)), steps // scan - 1) * scan if share else 0
+
+
 class Net(flax.struct.PyTreeNode):
     """One network: parameters, other collections (batch statistics), optimiser state, and their moving average."""
 

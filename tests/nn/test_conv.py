@@ -111,6 +111,15 @@ def test_depthwise_equals_flax(window, strides, padding, rows, columns):
     close(*[jax.jit(jax.value_and_grad(curved(m), (0, 1)))(variables, x) for m in (ours, theirs)])
 
 
+@pytest.mark.parametrize(("window", "strides", "padding", "rows", "columns"), [CASES[i] for i in (2, 5, 9)])
+def test_second_gradients_of_depthwise_equal_flax(window, strides, padding, rows, columns):
+    x, options = draw(3, rows, columns, 6), {"use_bias": False}
+    ours = Conv(6, window, strides, padding, groups=6, **options)
+    theirs = nn.Conv(6, (window, window), strides, padding, feature_group_count=6, **options)
+    variables = jax.jit(theirs.init)(jax.random.key(1), x)
+    close(*[jax.jit(jax.grad(penalty(m), (0, 1)))(variables, x) for m in (ours, theirs)])
+
+
 def test_depthwise_sums_in_single_precision():
     x = draw(1, 9, 9, 4)
     kernel = jnp.ones((9, 9, 1, 4), jnp.bfloat16)

@@ -20,6 +20,7 @@ from fergen.tasks import classifier, cvae
 from tests.train.conftest import write_set
 
 CLASSES = 7
+KEY = jax.random.key(1)
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +243,21 @@ def test_the_perceptual_term_trains_through_a_frozen_network(train):
         ends.append(float(metrics["perceptual"]) / weight)
     assert ends[1] < ends[0]
     assert task.spec["perceptual"]["name"] == "eye"
+
+
+def test_the_perceptual_term_waits_for_its_share_of_the_steps(train):
+    net = fixed_net(train, "eye", None)
+    chosen = {"perceptual__features": 1.0, "perceptual__layers": ("stage1",)}
+    task, batch = make(train, {"perceptual": net}, **chosen), batch_of(train)
+    assert list(task.phases) == [0, 180]
+    frozen = {"perceptual": jax.tree.map(lambda x: jnp.ones(x.shape), classifier.shapes_of(net.spec))}
+    state = jax.jit(lambda key: task.init(key, shapes(batch)))(jax.random.key(0))
+    first, second = (set(jax.eval_shape(step, state, batch, KEY, frozen)[1]) for step in task.phases.values())
+    assert second - first == {"perceptual"}
+    assert list(make(train, {"perceptual": net}, perceptual__share=1.0, **chosen).phases) == [0]
+    assert list(make(train).phases) == [0]
+    with pytest.raises(BadInput, match="perceptual.share"):
+        make(train, {"perceptual": net}, perceptual__share=0.0, **chosen)
 
 
 def test_one_and_eight_devices_agree(train):
