@@ -1,7 +1,7 @@
 """Procedural faces, 48x48, 7 classes: a conditional variational autoencoder, in two stages.
 
   fergen train --config=procedural_cvae --workdir=runs/procedural_cvae \
-    --config.guide.reference=REF --config.guide.weight=20.0
+    --config.guide.reference=REF --config.guide.weight=500.0
   fergen eval --workdir=runs/procedural_cvae --judge=JUDGE --features lite0@128 fer2013_small --n=500 --per-class=70
 
 REF is a run of procedural_cnn, JUDGE one of procedural_small; without the guide's two fields control rests on the
