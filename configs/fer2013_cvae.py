@@ -19,7 +19,7 @@ def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = cvae.config()
     cvae.lite0(c)
-    c.guide.update(reference="fer2013_small", weight=500.0)
+    c.guide.update(reference="fer2013_small", weight=100.0)
     c.data.balance = True  # 1.5 % of the faces are disgust
     c.epochs = 3.0
     return cvae.finish(c, arg)

@@ -30,7 +30,7 @@ def config() -> ml_collections.ConfigDict:
 
     # The second stage of the training: the first goes without.
     c.perceptual = ml_collections.ConfigDict()
-    c.perceptual.share = 0.4  # of the steps, the last
+    c.perceptual.share = 0.4  # of the steps, the last; a guide beside it acts in these alone
     c.perceptual.reference = ""  # weights of a frozen classifier in whose feature maps ...
     c.perceptual.features = 0.0  # ... reconstructions are to be near: 1 makes that count as much as pixels do
     c.perceptual.style = 0.0  # the same of textures, wherever they are

@@ -1,6 +1,7 @@
 """The conditional variational autoencoder: reconstructs, samples, and changes the expression of a real face.
 
-Its training has the two stages of the AffectNet study: without a perceptual term, then with one.
+Its training has the two stages of the AffectNet study: without a perceptual term, then with one. A guide waits for the
+second stage too: alone, with nothing that says what faces look like, it draws patterns that please no one but it.
 
 Three networks are trained together: encoder and decoder on the evidence's lower bound, and a prior on the latents that
 the encoder finds. The bound holds the latents near the standard normal but not on it, and what `sample` draws from the
@@ -57,7 +58,7 @@ class Task:
         mirror: chance that an image is mirrored.
         ema: decay per step of the moving average; 0 for none.
         perceptual: the term of a frozen network's feature maps; None for none.
-        alone: the first steps, which go without it.
+        alone: the first steps, which go without the terms of frozen networks; 0 without a perceptual term.
         guide: the term of a frozen classifier; None for none.
         samples: to so many images of a batch guide and perceptual network see one relabelled or from the prior.
         classes: bool [k], those that the training set has, from which labels for these are drawn.
@@ -90,7 +91,7 @@ class Task:
     @property
     def phases(self) -> dict[int, Callable]:
         """The number of the step with which each phase of the training begins -> its step."""
-        return ({0: replace(self, perceptual=None).step} if self.alone else {}) | {self.alone: self.step}
+        return ({0: replace(self, perceptual=None, guide=None).step} if self.alone else {}) | {self.alone: self.step}
 
     def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
         """Take one optimiser step of all three networks.
