@@ -16,11 +16,17 @@ def config() -> ml_collections.ConfigDict:
     c.model.depths = (1, 1, 1)  # residual blocks at each
     c.model.prior = 512  # width of the learned prior; 0 for the standard normal
 
+    # How latents of a class are drawn from the learned prior.
+    c.sampler = ml_collections.ConfigDict()
+    c.sampler.guidance = 2.0  # towards the label and away from none; 1 for the label as learned
+    c.sampler.truncation = 0.8  # of the noise: 1 for all of it
+
     c.loss.reconstruction = "l2"  # or l1, or charbonnier; in nats per image, a sum over pixels and channels
     c.loss.scale = 0.0  # of the pixels' noise, in [-1, 1]'s units; 0 for the one of greatest likelihood
     c.loss.beta = 1.0  # weight of the divergence (Higgins et al. 2017, beta-VAE)
     c.loss.warmup = 500  # steps over which it rises
     c.loss.free_bits = 0.0  # nats per latent entry that cost nothing
+    c.loss.unlabelled = 0.1  # chance that a label is kept from the prior, which guidance needs
 
     # Boxes of a face in its frame (top, left, bottom, right in [0, 1]), measured on the mean face of FER2013. Errors
     # are reported by region; a weight above 1 makes its pixels count that much more in the reconstruction.
@@ -39,8 +45,8 @@ def config() -> ml_collections.ConfigDict:
 
     c.guide = ml_collections.ConfigDict()
     c.guide.reference = ""  # weights of a frozen classifier that ...
-    c.guide.weight = 0.0  # ... samples and relabelled faces are to convince of their labels, in nats
-    c.samples = 4  # guide and moments see one of these for so many faces of a batch
+    c.guide.weight = 0.0  # ... samples are to convince of their labels, in nats
+    c.samples = 4  # guide and moments see one sample for so many faces of a batch
 
     c.augment.mirror = 0.5  # chance that an image is mirrored
 

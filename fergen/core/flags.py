@@ -35,11 +35,16 @@ def config_of(args: argparse.Namespace):
 def add_sampler(parser: Any) -> None:
     """Declare the options of a generator's sampler, on a parser or a group of one."""
     parser.add_argument("--steps", type=int, metavar="N", help="of the sampler, for generators that integrate")
-    parser.add_argument("--guidance", type=float, metavar="W", help="its classifier-free guidance, likewise")
+    parser.add_argument(
+        "--guidance", type=float, metavar="W", help="classifier-free guidance, of these and autoencoders"
+    )
     parser.add_argument(
         "--interval", type=float, nargs=2, metavar=("T", "T"), help="times in [0, 1] between which guidance acts"
     )
-    parser.add_argument("--sampler", metavar="NAME", help="its method, likewise")
+    parser.add_argument("--sampler", metavar="NAME", help="its method, for generators that integrate")
+    parser.add_argument(
+        "--truncation", type=float, metavar="PSI", help="of an autoencoder's noise: below 1 faces are more alike"
+    )
 
 
 def sampler_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -50,4 +55,5 @@ def sampler_of(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.steps is not None and args.steps < 1:
         raise BadInput(f"--steps={args.steps}: expected at least 1")
-    return {"steps": args.steps, "guidance": args.guidance, "interval": args.interval, "name": args.sampler}
+    options = {name: getattr(args, name) for name in ("steps", "guidance", "interval", "truncation")}
+    return {**options, "name": args.sampler}

@@ -150,7 +150,7 @@ class Prior(nn.Module):
     The last layer begins at zero: without training the prior is the standard normal.
 
     Attributes:
-        num_classes: of the labels.
+        num_classes: of the labels; the label of this number stands for no label.
         width: of the hidden layers.
     """
 
@@ -163,7 +163,7 @@ class Prior(nn.Module):
         angles = time[:, None] * jnp.pi * jnp.arange(1, FREQUENCIES + 1)
         waves = jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
         style = nn.Dense(EMBEDDING, name="time")(waves)
-        style += nn.Embed(self.num_classes, EMBEDDING, embedding_init=normal_init, name="label")(labels)
+        style += nn.Embed(self.num_classes + 1, EMBEDDING, embedding_init=normal_init, name="label")(labels)
         style = nn.silu(style)
         h = nn.Dense(self.width, name="in")(x)
         for i in range(PRIOR_BLOCKS):
@@ -173,24 +173,29 @@ class Prior(nn.Module):
         return nn.Dense(x.shape[-1], kernel_init=nn.initializers.zeros, name="out")(rms_norm(h))
 
 
-def transport(velocity: Callable[[jax.Array, jax.Array], jax.Array], noise: jax.Array, steps: int = 8) -> jax.Array:
-    """Carry noise to latents along a velocity, by Heun's method.
+def transport(
+    velocity: Callable[[jax.Array, jax.Array], jax.Array], x: jax.Array, steps: int = 8, *, back: bool = False
+) -> jax.Array:
+    """Carry noise to latents along a velocity, or latents back to their noise, by Heun's method.
 
     The steps are unrolled, for XLA's CPU backend runs the body of a loop on one core. Few are enough: the path is
     nearly straight, for latents are nearly normal to begin with.
 
     Args:
         velocity: (x [n, d], times [n] in [0, 1]) -> dx/d(pi t / 2), as `losses.variational.velocity_error` fits it.
-        noise: standard normal, x at t = 0, float32 [n, d].
-        steps: of the way to t = 1.
+        x: float32 [n, d]: noise, standard normal, at t = 0; or latents, at t = 1.
+        steps: of the way.
+        back: go from t = 1 to t = 0.
     """
 
     def by_time(x: jax.Array, t: jax.Array) -> jax.Array:
+        if back:
+            return -jnp.pi / 2 * velocity(x, jnp.full(len(x), 1 - t))
         return jnp.pi / 2 * velocity(x, jnp.full(len(x), t))
 
     for i in range(steps):
-        noise = ode.step("heun", by_time, noise, i, steps)
-    return noise
+        x = ode.step("heun", by_time, x, i, steps)
+    return x
 
 
 def rms_norm(x: jax.Array) -> jax.Array:

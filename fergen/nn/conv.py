@@ -180,15 +180,16 @@ def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: 
         gi = lax.dynamic_index_in_dim(gs, i, 1, keepdims=False)
         return total + form(xi, gi), None
 
-    start = jnp.zeros((kh, kw, x.shape[3], g.shape[3]), jnp.float32)
+    start = jnp.zeros((kh, kw, x.shape[3], g.shape[3]), jnp.promote_types(x.dtype, jnp.float32))
     total, _ = lax.scan(add, start, jnp.arange(slices))
     return total.astype(x.dtype)
 
 
 def _contract(a, b):
-    """Multiply [..., I] by [..., O] over everything but the channels: [I, O] in float32."""
+    """Multiply [..., I] by [..., O] over everything but the channels: [I, O] in float32, or more if they have it."""
     a, b = a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
-    return lax.dot_general(a, b, (((0,), (0,)), ((), ())), preferred_element_type=jnp.float32)
+    kind = jnp.promote_types(a.dtype, jnp.float32)
+    return lax.dot_general(a, b, (((0,), (0,)), ((), ())), preferred_element_type=kind)
 
 
 def _positions(x, g, *, strides, window):

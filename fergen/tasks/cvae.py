@@ -6,11 +6,11 @@ second stage too: alone, with nothing that says what faces look like, it draws p
 Three networks are trained together: encoder and decoder on the evidence's lower bound, and a prior on the latents that
 the encoder finds. The bound holds the latents near the standard normal but not on it, and what `sample` draws from the
 gap is no face; so the third network learns to carry standard normal noise to the latents of a class, in each step and
-without a say in the other two: the second stage of Dai & Wipf 2019 (arXiv:1903.05789), trained beside the first.
+without a say in the other two: the second stage of Dai & Wipf 2019 (arXiv:1903.05789), trained beside the first. From
+some latents it learns without their labels, which guidance needs.
 
-Two terms with frozen networks may join: perceptual distances, and a guide's cross-entropy. They look at draws of the
-prior, so that samples look right and obey, and at relabelled faces: latents of the batch decoded under labels drawn
-anew. These teach `relabel`, and, as their gradient reaches the encoder, latents that leave the expression to the label.
+Two terms with frozen networks may join: perceptual distances of reconstructions and of samples from the prior, and a
+guide's cross-entropy on these samples.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,7 +33,7 @@ from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
 from fergen.tasks import guide as guides
 from fergen.tasks import perceptual as perceptuals
-from fergen.tasks.cvae_nets import applied, from_prior, initial, networks_of, predict_of, shapes_of
+from fergen.tasks.cvae_nets import applied, from_noise, initial, networks_of, predict_of, sampler_of, shapes_of
 from fergen.tasks.state import Fixed, State, first_steps, new_net, recorded, updated
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
@@ -53,15 +53,14 @@ class Task:
         networks: encoder, decoder and prior.
         tx: the optimiser.
         rate: step -> learning rate, for the record.
-        loss: the config's group: reconstruction, scale, beta, warmup, free_bits.
+        loss: the config's group: reconstruction, scale, beta, warmup, free_bits, unlabelled.
         regions: name -> (box, weight), see `variational.region_weights`.
         mirror: chance that an image is mirrored.
         ema: decay per step of the moving average; 0 for none.
         perceptual: the term of a frozen network's feature maps; None for none.
         alone: the first steps, which go without the terms of frozen networks; 0 without a perceptual term.
         guide: the term of a frozen classifier; None for none.
-        samples: to so many images of a batch guide and perceptual network see one relabelled or from the prior.
-        classes: bool [k], those that the training set has, from which labels for these are drawn.
+        samples: to so many images of a batch guide and perceptual network see one sample.
     """
 
     spec: dict[str, Any]
@@ -76,7 +75,6 @@ class Task:
     alone: int
     guide: guides.Guide | None
     samples: int
-    classes: np.ndarray
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
         """Initialise from shapes alone.
@@ -127,15 +125,17 @@ class Task:
             }
             if self.networks.prior:
                 # Data to the prior, which so has no say in what the latents are.
-                points, classes = (jnp.repeat(x, PRIOR_DRAWS, axis=0) for x in (jax.lax.stop_gradient(latents), labels))
-                terms["prior"] = variational.velocity_error(partial(velocity, classes), named(key, "prior"), points)
+                points, shown = (jnp.repeat(x, PRIOR_DRAWS, axis=0) for x in (jax.lax.stop_gradient(latents), labels))
+                kept = jax.random.uniform(named(key, "labels"), shown.shape) >= loss["unlabelled"]
+                shown = jnp.where(kept, shown, len(self.spec["classes"]))
+                terms["prior"] = variational.velocity_error(partial(velocity, shown), named(key, "prior"), points)
             if self.guide or self.perceptual:
-                z, asked = self.others(params, latents, key)
-                others = decode(z, asked).clip(-1, 1)
+                asked = labels[:: self.samples]
+                samples = decode(self.drawn(params, asked, key), asked).clip(-1, 1)
             if self.perceptual:
-                terms["perceptual"] = self.perceptual.loss(frozen["perceptual"], images, made, others)
+                terms["perceptual"] = self.perceptual.loss(frozen["perceptual"], images, made, samples)
             if self.guide:
-                terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], others, asked)
+                terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], samples, asked)
             return sum(terms.values()), {**terms, "kl": kl.sum(-1).mean(), "mse": jnp.square(images - made).mean()}
 
         (total, seen), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params)
@@ -149,18 +149,12 @@ class Task:
         }
         return state.replace(step=state.step + 1, nets={"cvae": net}), metrics
 
-    def others(self, params, latents: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Return latents of faces that no image stands behind, and labels for them.
-
-        One half are some of the batch's latents under labels drawn anew, one half draws of the prior.
-        """
-        few = latents[:: 2 * self.samples]
-        allowed = jnp.where(jnp.asarray(self.classes), 0.0, -jnp.inf)
-        asked = jax.random.categorical(named(key, "labels"), allowed, shape=(2 * len(few),))
-        noise = jax.random.normal(named(key, "latents"), few.shape)
-        drawn = from_prior(self.networks, params, noise, asked[len(few) :])
+    def drawn(self, params, labels: jax.Array, key: jax.Array) -> jax.Array:
+        """Return latents [n, d] for labels [n], as samples have them."""
+        noise = jax.random.normal(named(key, "latents"), (len(labels), *self.spec["latent"]))
+        noise *= self.spec["sampler"]["truncation"]
         # The prior fits latents alone: it is not to please guide or perceptual network.
-        return jnp.concatenate([few, jax.lax.stop_gradient(drawn)]), asked
+        return jax.lax.stop_gradient(from_noise(self.spec, self.networks, params, noise, labels))
 
     @property
     def predict(self) -> dict[str, Callable]:
@@ -182,7 +176,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, augment, loss, perceptual, guide, samples, optim, ema, precision.
+        config: fields model, sampler, augment, loss, perceptual, guide, samples, optim, ema, precision.
         train: the training set, for its classes, image shape, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
         fixed: the networks of `references`.
@@ -202,10 +196,12 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "latent": [fields.whole("model.latent", config.model.latent, 1)],
         "conditional": True,
         "prior": (counts / counts.sum()).tolist(),
+        "sampler": dict(config.sampler),
         "regions": {name: list(region.box) for name, region in config.loss.regions.items()},
         **recorded("perceptual", fixed),
         **recorded("guide", fixed),
     }
+    sampler_of(spec)
     perceptual = perceptuals.perceptual_of(config, fixed)
     return Task(
         spec=spec,
@@ -220,7 +216,6 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         alone=first_steps(1 - perceptual.share, steps, config.scan) if perceptual else 0,
         guide=guides.guide_of(config, spec, fixed),
         samples=fields.whole("samples", config.samples, 1),
-        classes=counts > 0,
     )
 
 
@@ -230,10 +225,12 @@ def checked_loss(config) -> dict[str, Any]:
     Raises:
         BadInput: one is out of range.
     """
-    loss = {name: config.loss[name] for name in ("reconstruction", "scale", "beta", "warmup", "free_bits")}
+    names = ("reconstruction", "scale", "beta", "warmup", "free_bits", "unlabelled")
+    loss = {name: config.loss[name] for name in names}
     variational.pixel_errors(loss["reconstruction"], jnp.zeros(()))
     for name in ("scale", "beta", "free_bits"):
         fields.number(f"loss.{name}", loss[name])
+    fields.number("loss.unlabelled", loss["unlabelled"], 0, 1)
     fields.whole("loss.warmup", loss["warmup"], 0)
     return loss
 

@@ -1,5 +1,12 @@
-"""The networks of a CVAE as their spec describes them: variables, and what they predict."""
+"""The networks of a CVAE as their spec describes them: variables, and what they predict.
 
+Where the prior is learned, classifier-free guidance of its velocity (Ho & Salimans 2022, arXiv:2207.12598, eq. 6) moves
+latents towards what tells a class from others. The decoder turns them into faces as it does all latents, so that more
+of the expression does not cost the face. And the same way back and forth under two labels changes the expression of a
+face and keeps its noise, which is what all else about it comes from.
+"""
+
+import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -7,10 +14,44 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from fergen.core import fields
+from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.models.cvae import transport
 from fergen.tasks.classifier import conform
 from fergen.tasks.network import image_of, network_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampler:
+    """How latents are drawn: the fields of `spec["sampler"]`.
+
+    Attributes:
+        guidance: weight w in v(none) + w (v(label) - v(none)), with v the prior's velocity: 1 follows the label as
+            learned.
+        truncation: factor of the noise: below 1 samples are nearer to a class's centre, and more alike.
+    """
+
+    guidance: float
+    truncation: float
+
+
+def sampler_of(spec: Mapping[str, Any]) -> Sampler:
+    """Check a spec's sampler and return it.
+
+    Raises:
+        BadInput: a field is missing, unknown or out of range, or there is guidance without a learned prior.
+    """
+    given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
+    for name in (*known, *given):
+        if name not in given or name not in known:
+            raise BadInput(f"sampler.{name}: expected the fields {', '.join(known)}, found {', '.join(given)}")
+    sampler = Sampler(*(fields.number(f"sampler.{name}", given[name]) for name in known))
+    if sampler.guidance != 1 and not spec["model"]["prior"]:
+        raise BadInput(
+            f"sampler.guidance={sampler.guidance:g}: guidance is of a learned prior; expected 1 with model.prior=0"
+        )
+    return sampler
 
 
 def networks_of(spec: Mapping[str, Any]):
@@ -52,11 +93,29 @@ def applied(networks, params: Mapping[str, Any]) -> tuple[Callable, Callable, Ca
     return encode, decode, velocity
 
 
-def from_prior(networks, params: Mapping[str, Any], noise: jax.Array, labels: jax.Array) -> jax.Array:
-    """Carry standard normal noise [n, d] to latents of the classes labels [n]."""
+def from_noise(
+    spec: Mapping[str, Any], networks, params: Mapping[str, Any], noise: jax.Array, labels: jax.Array
+) -> jax.Array:
+    """Carry noise [n, d] to latents of the classes labels [n], as the spec's sampler says."""
     if not networks.prior:
         return noise
-    return transport(partial(applied(networks, params)[2], labels), noise)
+    velocity, w = applied(networks, params)[2], sampler_of(spec).guidance
+    if w == 1:
+        return transport(partial(velocity, labels), noise)
+    none = jnp.full_like(labels, len(spec["classes"]))
+
+    def guided(x: jax.Array, time: jax.Array) -> jax.Array:
+        without = velocity(none, x, time)
+        return without + w * (velocity(labels, x, time) - without)
+
+    return transport(guided, noise)
+
+
+def to_noise(networks, params: Mapping[str, Any], latents: jax.Array, labels: jax.Array) -> jax.Array:
+    """Carry latents [n, d] of the classes labels [n] back to their noise."""
+    if not networks.prior:
+        return latents
+    return transport(partial(applied(networks, params)[2], labels), latents, back=True)
 
 
 def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
@@ -66,14 +125,17 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
     the spec's size. Labels are int32 [n].
 
     `draw(key)`: -> the latent of one sample, float32 [d], standard normal.
-    `sample(variables, latents [n, d], labels)`: -> images. The prior carries the latents to z of the class.
+    `sample(variables, latents [n, d], labels)`: -> images. The prior carries the latents, as noise, to z of the class.
     `encode(variables, images, labels)`: -> mean and logvar of the posterior of z, float32 [n, d] each.
     `decode(variables, z [n, d], labels)`: -> images.
     `reconstruct(variables, images, labels)`: -> images, from the mean of the posterior.
     `relabel(variables, images, labels, new_labels)`: -> the same faces with other expressions: the mean of the
-    posterior under their own labels, decoded under the new ones.
+    posterior under their own labels, carried to its noise and from there to z of the new class, with guidance.
+
+    Raises:
+        BadInput: the sampler or the model is not one.
     """
-    networks = networks_of(spec)
+    networks, sampler = networks_of(spec), sampler_of(spec)
 
     def draw(key):
         return jax.random.normal(key, tuple(spec["latent"]))
@@ -85,13 +147,15 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
         return applied(networks, variables["params"])[1](latents, labels).clip(-1, 1)
 
     def sample(variables, latents, labels):
-        return decode(variables, from_prior(networks, variables["params"], latents, labels), labels)
-
-    def relabel(variables, images, labels, new_labels):
-        return decode(variables, encode(variables, images, labels)[0], new_labels)
+        noise = sampler.truncation * latents
+        return decode(variables, from_noise(spec, networks, variables["params"], noise, labels), labels)
 
     def reconstruct(variables, images, labels):
-        return relabel(variables, images, labels, labels)
+        return decode(variables, encode(variables, images, labels)[0], labels)
+
+    def relabel(variables, images, labels, new_labels):
+        noise = to_noise(networks, variables["params"], encode(variables, images, labels)[0], labels)
+        return decode(variables, from_noise(spec, networks, variables["params"], noise, new_labels), new_labels)
 
     return {
         "draw": draw,

@@ -20,7 +20,7 @@ def generator(reference: str, **sampler: Any) -> Restored:
 
     Args:
         reference: see `fergen.train.restore.restore`.
-        **sampler: fields of `spec["sampler"]`: steps, guidance, interval, name; None stands for not given.
+        **sampler: fields of `spec["sampler"]`: steps, guidance, interval, name, truncation; None stands for not given.
 
     Raises:
         BadInput: no such weights, no generator, or one without such an option.

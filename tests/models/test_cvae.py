@@ -72,7 +72,7 @@ def test_counts():
     assert count(made["encoder"][1]) == encoder + modulated[128] + 2 * dense(6 * 6 * 128, 128)
     decoder = 7 * 128 + dense(128, 128) + dense(128, 6 * 6 * 128) + blocks + sum(modulated.values())
     assert count(made["decoder"][1]) == decoder + conv(128, 4 * 64) + conv(64, 4 * 32) + conv(32, 4)
-    prior = 7 * 128 + dense(32, 128) + 2 * dense(128, 512) + 3 * (dense(128, 1024) + dense(512, 512))
+    prior = 8 * 128 + dense(32, 128) + 2 * dense(128, 512) + 3 * (dense(128, 1024) + dense(512, 512))
     assert count(made["prior"][1]) == prior - dense(128, 512) + dense(512, 128)
 
 
@@ -127,6 +127,23 @@ def test_an_untrained_prior_is_the_standard_normal():
     variables = net.init(named(jax.random.key(0), "prior"), noise, jnp.zeros(4), labels)
     np.testing.assert_array_equal(cvae.transport(lambda x, t: net.apply(variables, x, t, labels), noise, 2), noise)
     assert cvae.build(**{**SMALL, "prior": 0}).prior is None
+
+
+def test_the_way_back_ends_where_the_way_began(small):
+    """What the integration errs by shrinks with its steps."""
+    rng = np.random.default_rng(2)
+    noise, labels = rng.normal(size=(3, SMALL["latent"])).astype(np.float32), np.array([0, 1, 3], np.int32)
+
+    def velocity(x, time):
+        return small["prior"](x, time, labels)
+
+    errors = []
+    for steps in (16, 64):
+        latents = cvae.transport(velocity, noise, steps)
+        assert np.abs(latents - noise).max() > 0.1
+        errors.append(np.abs(cvae.transport(velocity, latents, steps, back=True) - noise).max())
+    assert errors[0] < 0.1
+    assert errors[1] < 0.5 * errors[0]
 
 
 @pytest.mark.parametrize(

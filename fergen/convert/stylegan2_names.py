@@ -1,0 +1,64 @@
+"""StyleGAN2's weights under the names of official state dicts, and as our networks hold them.
+
+The names differ in two places. What the reference calls `weight` is `kernel` here, with input before output and windows
+first; and its buffers, the constant noise and the mean style, are a collection of their own. Its resampling filters are
+no weights: a model's `taps` say them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fergen.core.errors import BadInput
+from fergen.core.tree import leaf_names
+
+BUFFERS = ("noise_const", "w_avg", "w_avg_class")
+
+
+def ours(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Return {"params": tree, "buffers": tree} of an official state dict, bit for bit.
+
+    Args:
+        state: dotted name -> array, of a generator or a discriminator.
+
+    Raises:
+        BadInput: an array's shape does not fit its name.
+    """
+    variables: dict[str, Any] = {"params": {}, "buffers": {}}
+    for name, value in state.items():
+        *path, leaf = name.split(".")
+        if leaf == "resample_filter":
+            continue
+        tree = variables["buffers" if leaf in BUFFERS else "params"]
+        for part in path:
+            tree = tree.setdefault(part, {})
+        if leaf == "weight":
+            if value.ndim not in (2, 4):
+                raise BadInput(f"{name}: expected a matrix or a convolution's kernel, found shape {value.shape}")
+            tree["kernel"] = value.T if value.ndim == 2 else value.transpose(2, 3, 1, 0)
+        else:
+            tree[leaf] = value.transpose(1, 2, 0) if leaf == "const" and value.ndim == 3 else value
+    return variables
+
+
+def theirs(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Return the official state dict of our variables, bit for bit: the inverse of `ours`.
+
+    Mean styles by class, which the reference does not have, are left out, and so are resampling filters.
+
+    Args:
+        variables: of a generator or a discriminator.
+    """
+    state = {}
+    for kind in ("params", "buffers"):
+        for path, value in leaf_names(variables.get(kind, {})).items():
+            *parents, leaf = path.split("/")
+            value = np.asarray(value)
+            if leaf == "kernel":
+                value = value.T if value.ndim == 2 else value.transpose(3, 2, 0, 1)
+            elif leaf == "const":
+                value = value.transpose(2, 0, 1)
+            if leaf != "w_avg_class":
+                state[".".join([*parents, "weight" if leaf == "kernel" else leaf])] = value
+    return state

@@ -1,0 +1,148 @@
+"""StyleGAN2-ADA: mapping, synthesis and discriminator, and how styles are mixed and truncated.
+
+Karras et al. 2020, "Analyzing and improving the image quality of StyleGAN" (arXiv:1912.04958) and "Training generative
+adversarial networks with limited data" (arXiv:2006.06676). Resolutions are base x 2^k: beside the powers of two, where
+the base is 4, for example 48 = 3 x 16.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from fergen.core.errors import BadInput
+from fergen.models.stylegan2_discriminator import Discriminator
+from fergen.models.stylegan2_layout import ARCHITECTURES, Layout
+from fergen.models.stylegan2_mapping import Mapping
+from fergen.models.stylegan2_synthesis import Synthesis
+from fergen.nn import fir
+from fergen.nn.activation import ACTIVATIONS
+
+__all__ = ["Networks", "build", "draw_noise", "mixed", "truncated"]
+
+
+class Networks(NamedTuple):
+    """The networks: see `Mapping`, `Synthesis` and `Discriminator`."""
+
+    mapping: Mapping
+    synthesis: Synthesis
+    discriminator: Discriminator
+
+
+def truncated(
+    ws: Float[Array, "n k d"], centre: Float[Array, "*n d"], psi: float | jax.Array, cutoff: int | None = None
+) -> Float[Array, "n k d"]:
+    """Move styles towards a centre: w' = centre + psi (w - centre) (Karras et al. 2019, arXiv:1812.04948, appendix B).
+
+    Args:
+      ws: styles of all layers.
+      centre: the mean style, of all faces [d] or of each one's class [n, d].
+      psi: 1 leaves everything as it is, 0 gives the centre.
+      cutoff: layers, from the first, that are moved; None for all.
+    """
+    centre = centre[..., None, :]
+    moved = centre + psi * (ws - centre)
+    if cutoff is None:
+        return moved
+    return jnp.where((jnp.arange(ws.shape[1]) < cutoff)[:, None], moved, ws)
+
+
+def mixed(
+    ws: Float[Array, "n k d"], others: Float[Array, "n k d"], cutoff: Int[Array, ""] | int
+) -> Float[Array, "n k d"]:
+    """Take the first `cutoff` layers' styles from ws and the rest from others (arXiv:1812.04948, section 3.1)."""
+    return jnp.where((jnp.arange(ws.shape[1]) < cutoff)[:, None], ws, others)
+
+
+def draw_noise(key: Key[Array, ""], layout: Layout, n: int) -> list[Float[Array, "n h w 1"]]:
+    """Draw fresh noise for every layer of the synthesis network, in its order."""
+    sizes = layout.noise_sizes
+    return [jax.random.normal(k, (n, size, size, 1)) for k, size in zip(jax.random.split(key, len(sizes)), sizes)]
+
+
+def build(
+    *,
+    num_classes: int,
+    image: tuple[int, int, int],
+    z: int = 512,
+    w: int = 512,
+    mapping: int = 8,
+    mapping_rate: float = 0.01,
+    label_mapping: int = 8,
+    base: int = 16384,
+    most: int = 512,
+    synthesis: str = "skip",
+    discriminator: str = "resnet",
+    activation: str = "lrelu",
+    taps: Sequence = (1, 3, 3, 1),
+    noise: bool = True,
+    clamp: float | None = None,
+    half: int = 0,
+    group: int = 4,
+    group_channels: int = 1,
+    cmap: int = 0,
+    dtype: Any = jnp.float32,
+) -> Networks:
+    """Build the networks.
+
+    Args:
+        num_classes: of the labels; 0 for none.
+        image: height, width and channels; height and width are equal.
+        z: entries of latents.
+        w: entries of styles.
+        mapping: layers from latents to styles.
+        mapping_rate: multiplier of their learning rate.
+        label_mapping: layers from a label to what the discriminator compares with, 0 to 8.
+        base: channels times resolution, before `most` bounds the channels.
+        most: channels.
+        synthesis: architecture, see `ARCHITECTURES`.
+        discriminator: architecture, likewise.
+        activation: see `fergen.nn.activation`.
+        taps: of the filter by which resolutions change.
+        noise: whether the synthesis network has any.
+        clamp: bound of activations in blocks; None for none.
+        half: of the blocks, those of the highest resolutions, so many compute in `dtype`.
+        group: images whose spread the discriminator sees; 0 for the whole batch.
+        group_channels: channels in which it is told; 0 for none.
+        cmap: entries of the discriminator's label vector; 0 for as many as the last block's channels.
+        dtype: of the computation in these blocks.
+
+    Raises:
+        BadInput: the image is not square or its size is not base x 2^k, or an option is out of range.
+    """
+    for name, given, known in (
+        ("synthesis", synthesis, ARCHITECTURES),
+        ("discriminator", discriminator, ARCHITECTURES),
+        ("activation", activation, tuple(ACTIVATIONS)),
+    ):
+        if given not in known:
+            raise BadInput(f"model stylegan2: expected {name} to be one of {', '.join(known)}, found {given!r}")
+    least = {"z": z - 1, "w": w - 1, "mapping": mapping - 1, "label_mapping": label_mapping, "base": base - 1}
+    least |= {"most": most - 1, "half": half, "group": group, "group_channels": group_channels, "cmap": cmap}
+    for name, spare in least.items():
+        if spare < 0:
+            raise BadInput(f"model stylegan2: {name} is too small")
+    layout = Layout.of(image, base=base, most=most, half=half)
+    common: dict[str, Any] = {
+        "layout": layout,
+        "activation": activation,
+        "taps": fir.normalised(taps),
+        "clamp": clamp,
+        "dtype": np.dtype(dtype),
+    }
+    return Networks(
+        mapping=Mapping(z=z, classes=num_classes, w=w, layers=mapping, rate=mapping_rate, activation=activation),
+        synthesis=Synthesis(architecture=synthesis, noise=noise, **common),
+        discriminator=Discriminator(
+            classes=num_classes,
+            architecture=discriminator,
+            group=group,
+            group_channels=group_channels,
+            label_layers=label_mapping,
+            cmap=cmap or layout.channels[0],
+            **common,
+        ),
+    )
