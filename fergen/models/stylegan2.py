@@ -27,9 +27,9 @@ __all__ = ["Networks", "build", "draw_noise", "mixed", "truncated"]
 class Networks(NamedTuple):
     """The networks: see `Mapping`, `Synthesis` and `Discriminator`."""
 
-    mapping: Mapping
-    synthesis: Synthesis
-    discriminator: Discriminator
+    mapping: Any
+    synthesis: Any
+    discriminator: Any
 
 
 def truncated(

@@ -29,6 +29,7 @@ TRAINED = {
     "gan": "fer2013_cgan",
     "cvae": "fer2013_cvae",
     "flow": "fer2013_flow_small",
+    "stylegan2": "fer2013_stylegan2_small",
 }
 
 

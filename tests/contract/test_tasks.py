@@ -60,6 +60,12 @@ TASKS = {
     "acgan": Row(config="procedural_acgan:smoke", whole=(), smooth=SMOOTH),
     "cvae": Row(config="procedural_cvae:smoke", whole=ALONE, smooth=SMOOTH),
     "flow": Row(config="procedural_flow:smoke", whole=(), smooth=SMOOTH),
+    "stylegan2": Row(
+        config="fer2013_stylegan2_small:smoke",
+        whole=("model.base=64", "model.most=8", "model.label_mapping=1", "augment.ada.preset=color",
+               "augment.control.p=0.5"),
+        smooth=SMOOTH,
+    ),
 }  # fmt: skip
 task_names = pytest.mark.parametrize("name", TASKS)
 classifiers = pytest.mark.parametrize("name", [name for name, row in TASKS.items() if row.of_images])
