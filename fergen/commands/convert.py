@@ -4,6 +4,8 @@
   fergen convert torchvision model.safetensors --model efficientnet --variant v2_s --channels 1 v2_s_gray.safetensors
   fergen convert efficientnet_lite lite0.safetensors
   fergen convert inception pt_inception-2015-12-05-6726825d.pth inception.safetensors
+  fergen convert stylegan2 network-snapshot-025000.pkl faces.safetensors --classes=angry,happy,sad
+  fergen convert official runs/fer2013_stylegan2_64 official.npz
   fergen convert run runs/fer2013_small small.safetensors --bf16 --scores runs/fer2013_small/eval/9690
 
 Reading executes nothing that a file contains. What was adapted, replaced, missing and unused is printed, leaf by leaf.
@@ -13,7 +15,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-HELP = "turn PyTorch weights (torchvision's names, EfficientNet-Lite0, FID's Inception) or a run's into one file"
+HELP = "turn foreign weights (torchvision's, EfficientNet-Lite0, FID's Inception, StyleGAN2) or a run's into one file"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     fid = sources.add_parser("inception", help="the Inception v3 of FID, as its usual PyTorch copy")
     fid.add_argument("file", metavar="IN", help="pt_inception-2015-12-05-6726825d.pth, or the same as .safetensors")
     fid.add_argument("out", metavar="OUT.safetensors")
+    style = sources.add_parser("stylegan2", help="a snapshot of StyleGAN2-ADA's PyTorch or TensorFlow code")
+    style.add_argument("file", metavar="IN", help=".pkl; it is read, never run")
+    style.add_argument("out", metavar="OUT.safetensors")
+    style.add_argument("--classes", metavar="A,B", help="names of its labels, in their order (class_0, class_1, ...)")
+    official = sources.add_parser("official", help="a StyleGAN2 of ours as a state dict with the official names")
+    official.add_argument("file", metavar="REF", help="a run's folder, folder@step, folder@best, or a file of ours")
+    official.add_argument("out", metavar="OUT", help=".npz or .safetensors; names begin with G_ema. and D.")
     ours = sources.add_parser("run", help="weights of a run of ours, with a card")
     ours.add_argument("file", metavar="REF", help="a run's folder, folder@step, folder@best, or a file of ours")
     ours.add_argument("out", metavar="OUT.safetensors")
@@ -55,6 +64,18 @@ def run(args: argparse.Namespace) -> None:
 
         card = hand_on(args.file, args.out, scored=args.scores, bf16=args.bf16)
         print(f"wrote {args.out} ({Path(args.out).stat().st_size:,} bytes, hash {card['hash'][:12]})")
+        return
+    if args.source == "official":
+        from fergen.train.foreign_stylegan2 import write_official
+
+        print(f"wrote {args.out} ({write_official(args.file, args.out)} arrays)")
+        return
+    if args.source == "stylegan2":
+        from fergen.train import foreign_stylegan2
+
+        classes = args.classes.split(",") if args.classes else None
+        lines, digest = foreign_stylegan2.convert(args.file, args.out, classes)
+        print("\n".join([*lines, f"wrote {args.out} (hash {digest[:12]})"]))
         return
     from fergen.train.foreign import INCEPTION, convert
 

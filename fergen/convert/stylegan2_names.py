@@ -5,6 +5,7 @@ first; and its buffers, the constant noise and the mean style, are a collection 
 no weights: a model's `taps` say them.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from fergen.core.errors import BadInput
 from fergen.core.tree import leaf_names
 
 BUFFERS = ("noise_const", "w_avg", "w_avg_class")
+# Layers that hold the filter, whether they use it or not.
+RESAMPLED = ("conv0", "conv1", "skip", "fromrgb", "conv")
 
 
 def ours(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
@@ -42,15 +45,18 @@ def ours(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return variables
 
 
-def theirs(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+def theirs(variables: Mapping[str, Any], taps: np.ndarray, *, discriminator: bool) -> dict[str, np.ndarray]:
     """Return the official state dict of our variables, bit for bit: the inverse of `ours`.
 
-    Mean styles by class, which the reference does not have, are left out, and so are resampling filters.
+    Mean styles by class, which the reference code does not have, are left out.
 
     Args:
-        variables: of a generator or a discriminator.
+        variables: of a generator or a discriminator, by collection.
+        taps: of its resampling filter, from `fergen.nn.fir.normalised`.
+        discriminator: which of the two it is.
     """
-    state = {}
+    plane = np.outer(taps, taps) if taps.ndim == 1 and len(taps) < 8 else taps
+    state, blocks = {}, set()
     for kind in ("params", "buffers"):
         for path, value in leaf_names(variables.get(kind, {})).items():
             *parents, leaf = path.split("/")
@@ -61,4 +67,10 @@ def theirs(variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
                 value = value.transpose(2, 0, 1)
             if leaf != "w_avg_class":
                 state[".".join([*parents, "weight" if leaf == "kernel" else leaf])] = value
+            if leaf == "kernel" and parents[-1] in RESAMPLED:
+                state[".".join([*parents, "resample_filter"])] = plane.astype(np.float32)
+            blocks |= {".".join(parents[: i + 1]) for i, part in enumerate(parents) if re.fullmatch(r"b\d+", part)}
+    lowest = min(blocks, key=lambda name: int(name.rpartition("b")[2]), default="")
+    for block in blocks - ({lowest} if discriminator else set()):
+        state[f"{block}.resample_filter"] = plane.astype(np.float32)
     return state

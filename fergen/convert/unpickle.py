@@ -77,21 +77,22 @@ class Bounded:
         return self.stream.tell()
 
 
-def load(stream: IO[bytes], size: int, where: str) -> Any:
+def load(stream: IO[bytes], size: int, where: str, kind: "type[Machine] | None" = None) -> Any:
     """Interpret one pickle.
 
     Args:
         stream: at the start of a pickle; left behind its end.
         size: of the whole stream, in bytes.
         where: file name for messages.
+        kind: of machine, which says what may stand there; None for `Machine`.
 
     Returns:
         Plain dicts, lists, tuples, texts and numbers, with tensors as `Tensor`.
 
     Raises:
-        BadInput: the pickle is damaged, or holds anything but tensors and plain containers.
+        BadInput: the pickle is damaged, or holds anything that has no place there.
     """
-    machine = Machine(where)
+    machine = (kind or Machine)(where)
     try:
         bounded = cast(IO[bytes], Bounded(stream, size))
         for opcode, argument, position in pickletools.genops(bounded):
@@ -101,12 +102,15 @@ def load(stream: IO[bytes], size: int, where: str) -> Any:
     except BadInput:
         raise
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, MemoryError, EOFError) as error:
-        raise BadInput(f"{where}: expected a pickled state dict, found a damaged one ({error})") from None
-    raise BadInput(f"{where}: expected a pickled state dict, found one that ends early")
+        raise BadInput(f"{where}: expected a pickled {machine.what}, found a damaged one ({error})") from None
+    raise BadInput(f"{where}: expected a pickled {machine.what}, found one that ends early")
 
 
 class Machine:
     """A pickle's stack and memo."""
+
+    what = "state dict"
+    allowed = frozenset(ALLOWED)
 
     def __init__(self, where: str):
         self.where = where
@@ -174,8 +178,8 @@ class Machine:
                 self.storage()
             case _:
                 raise BadInput(
-                    f"{self.where}: byte {position}: pickle opcode {opcode} has no place in a state dict; "
-                    "expected tensors alone, as of torch.save(model.state_dict(), ...)"
+                    f"{self.where}: byte {position}: pickle opcode {opcode} has no place in a {self.what}; "
+                    "expected tensors and plain containers alone"
                 )
 
     def pop(self) -> Any:
@@ -212,10 +216,10 @@ class Machine:
         """Push a name of the allow-list."""
         if not (isinstance(module, str) and isinstance(name, str)):
             raise ValueError("a name that is no text")
-        if (module, name) not in ALLOWED:
+        if (module, name) not in self.allowed:
             raise BadInput(
                 f"{self.where}: the pickle asks for {f'{module}.{name}'[:120]!r}, which is refused; only tensors are "
-                "read and nothing is executed: save a state dict alone, or as .safetensors"
+                f"read and nothing is executed: expected a {self.what} alone"
             )
         self.stack.append(Symbol(module, name))
 

@@ -5,7 +5,7 @@ adversarial networks with limited data" (arXiv:2006.06676). Resolutions are base
 the base is 4, for example 48 = 3 x 16.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int, Key
 from fergen.core.errors import BadInput
 from fergen.models.stylegan2_discriminator import Discriminator
 from fergen.models.stylegan2_layout import ARCHITECTURES, Layout
-from fergen.models.stylegan2_mapping import Mapping
+from fergen.models.stylegan2_mapping import Mapping as MappingNetwork
 from fergen.models.stylegan2_synthesis import Synthesis
 from fergen.nn import fir
 from fergen.nn.activation import ACTIVATIONS
@@ -25,7 +25,7 @@ __all__ = ["Networks", "build", "draw_noise", "mixed", "truncated"]
 
 
 class Networks(NamedTuple):
-    """The networks: see `Mapping`, `Synthesis` and `Discriminator`."""
+    """The networks: see `stylegan2_mapping.Mapping`, `Synthesis` and `Discriminator`."""
 
     mapping: Any
     synthesis: Any
@@ -72,6 +72,7 @@ def build(
     mapping: int = 8,
     mapping_rate: float = 0.01,
     label_mapping: int = 8,
+    label_rate: float = 0.01,
     base: int = 16384,
     most: int = 512,
     synthesis: str = "skip",
@@ -84,6 +85,7 @@ def build(
     group: int = 4,
     group_channels: int = 1,
     cmap: int = 0,
+    different: Mapping[str, Any] | None = None,
     dtype: Any = jnp.float32,
 ) -> Networks:
     """Build the networks.
@@ -96,6 +98,7 @@ def build(
         mapping: layers from latents to styles.
         mapping_rate: multiplier of their learning rate.
         label_mapping: layers from a label to what the discriminator compares with, 0 to 8.
+        label_rate: multiplier of their learning rate.
         base: channels times resolution, before `most` bounds the channels.
         most: channels.
         synthesis: architecture, see `ARCHITECTURES`.
@@ -108,6 +111,7 @@ def build(
         group: images whose spread the discriminator sees; 0 for the whole batch.
         group_channels: channels in which it is told; 0 for none.
         cmap: entries of the discriminator's label vector; 0 for as many as the last block's channels.
+        different: what of base, most, activation, taps, clamp and half the discriminator has otherwise.
         dtype: of the computation in these blocks.
 
     Raises:
@@ -125,16 +129,14 @@ def build(
     for name, spare in least.items():
         if spare < 0:
             raise BadInput(f"model stylegan2: {name} is too small")
-    layout = Layout.of(image, base=base, most=most, half=half)
-    common: dict[str, Any] = {
-        "layout": layout,
-        "activation": activation,
-        "taps": fir.normalised(taps),
-        "clamp": clamp,
-        "dtype": np.dtype(dtype),
-    }
+    own = {"base": base, "most": most, "activation": activation, "taps": taps, "clamp": clamp, "half": half}
+    if not set(different or {}) <= set(own):
+        raise BadInput(
+            f"model stylegan2: expected different to be of {', '.join(own)}, found {', '.join(different or {})}"
+        )
+    common, others = (common_of(image, np.dtype(dtype), **options) for options in (own, {**own, **(different or {})}))
     return Networks(
-        mapping=Mapping(z=z, classes=num_classes, w=w, layers=mapping, rate=mapping_rate, activation=activation),
+        mapping=MappingNetwork(z=z, classes=num_classes, w=w, layers=mapping, rate=mapping_rate, activation=activation),
         synthesis=Synthesis(architecture=synthesis, noise=noise, **common),
         discriminator=Discriminator(
             classes=num_classes,
@@ -142,7 +144,19 @@ def build(
             group=group,
             group_channels=group_channels,
             label_layers=label_mapping,
-            cmap=cmap or layout.channels[0],
-            **common,
+            label_rate=label_rate,
+            cmap=cmap or others["layout"].channels[0],
+            **others,
         ),
     )
+
+
+def common_of(image: tuple[int, int, int], dtype: Any, *, base, most, activation, taps, clamp, half) -> dict[str, Any]:
+    """Return what synthesis network and discriminator are built from alike; arguments and errors as of `build`."""
+    return {
+        "layout": Layout.of(image, base=base, most=most, half=half),
+        "activation": activation,
+        "taps": fir.normalised(taps),
+        "clamp": clamp,
+        "dtype": dtype,
+    }

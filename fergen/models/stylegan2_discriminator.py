@@ -29,6 +29,7 @@ class Discriminator(nn.Module):
         group: images whose spread is seen together; 0 for the whole batch.
         group_channels: channels that tell it; 0 for none.
         label_layers: dense layers from a label to its vector, behind the embedding; 0 for that alone.
+        label_rate: multiplier of their learning rate.
         cmap: entries of the vector.
         dtype: of the computation in the layout's half blocks.
     """
@@ -42,6 +43,7 @@ class Discriminator(nn.Module):
     group: int
     group_channels: int
     label_layers: int
+    label_rate: float
     cmap: int
     dtype: Any
 
@@ -75,6 +77,7 @@ class Discriminator(nn.Module):
                 classes=self.classes,
                 w=self.cmap,
                 layers=self.label_layers,
+                rate=self.label_rate,
                 activation=self.activation,
                 averages=False,
                 name="mapping",
