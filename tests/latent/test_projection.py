@@ -1,0 +1,136 @@
+"""Projection: the recorded search of the reference code, and what each part of the search is."""
+
+import json
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fergen.convert.stylegan2_names import ours
+from fergen.core.errors import BadInput
+from fergen.latent import projection
+from fergen.models import stylegan2
+
+STORED = np.load(Path(__file__).parent / "stylegan2_projector.npz")
+
+
+def network(dtype):
+    """The recorded network: styles and noise to images."""
+    g = json.loads(str(STORED["meta"]))["G_kwargs"]
+    nets = stylegan2.build(
+        num_classes=0, image=(32, 32, 3), z=g["z_dim"], w=g["w_dim"], mapping=2,
+        base=g["synthesis_kwargs"]["channel_base"], most=g["synthesis_kwargs"]["channel_max"],
+    )  # fmt: skip
+    tree = ours({name[2:]: STORED[name] for name in STORED.files if name.startswith("G/")})
+    tree = jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)
+    variables = {kind: part["synthesis"] for kind, part in tree.items()}
+    return nets, lambda ws, noise: nets.synthesis.apply(variables, ws, noise), tree
+
+
+def distance_to(target):
+    """Squared differences of pixels in [0, 255] and of their means over 2x2 and 4x4, each weighed by its side."""
+
+    def features(x):
+        x = (x + 1) * 127.5
+        n, h, w, c = x.shape
+        parts = [x.reshape(n, h // k, k, w // k, k, c).mean((2, 4)).reshape(n, -1) * (k * 0.001) for k in (1, 2, 4)]
+        return jnp.concatenate(parts, axis=1)
+
+    return lambda images: jnp.square(features(images) - features(target)).sum(1)
+
+
+def test_the_recorded_search():
+    """Forty steps of the reference code, with its draws, in double precision."""
+    with jax.enable_x64(True):
+        nets, synthesise, tree = network(jnp.float64)
+        target = jnp.moveaxis(jnp.asarray(STORED["in/target"], jnp.float64), 0, -1)[None] / 127.5 - 1
+        layers = nets.synthesis.layout
+        draws = [jnp.asarray(STORED[name], jnp.float64) for name in sorted(STORED.files) if name.startswith("draws/")]
+        noise = [x[None, :, :, None] for x in draws[: len(layers.noise_sizes)]]
+        centre = jnp.asarray(STORED["out/w_avg"], jnp.float64)
+        settings = projection.Settings(steps=40)
+        step = jax.jit(
+            lambda state, jitter: projection.update(
+                state,
+                jitter,
+                synthesise=synthesise,
+                distance=distance_to(target),
+                layers=layers.styles,
+                spread=jnp.asarray(STORED["out/w_std"], jnp.float64),
+                settings=settings,
+            )
+        )
+        state = projection.start(centre, noise)
+        for i, jitter in enumerate(draws[len(noise) :]):
+            state, _ = step(state, jitter)
+            # The reference rounds what it records to single precision; beyond that half bit nothing differs.
+            wanted = STORED["out/w_steps"][i]
+            off = np.abs(state.w[0, 0] - wanted) - np.spacing(np.abs(wanted).astype(np.float32)) / 2
+            assert off.max() < 1e-8, i
+        assert i == 39
+
+
+def test_statistics_of_styles():
+    """The recorded mean and spread, of the styles of 200 latents from numpy's generator with seed 123."""
+    nets, _, tree = network(jnp.float32)
+    z = jnp.asarray(np.random.RandomState(123).randn(200, 16), jnp.float32)  # noqa: NPY002
+    params = {"params": tree["params"]["mapping"]}
+    mean, spread = projection.style_statistics(nets.mapping.apply(params, z, jnp.zeros((200, 0))))
+    np.testing.assert_allclose(mean, STORED["out/w_avg"].reshape(-1), atol=1e-5)
+    np.testing.assert_allclose(spread, STORED["out/w_std"], rtol=1e-5)
+
+
+def test_noise_is_kept_white():
+    rng = np.random.default_rng(0)
+    white = jnp.asarray(rng.normal(size=(2, 16, 16, 1)), jnp.float32)
+    smooth = (white + jnp.roll(white, 1, 1) + jnp.roll(white, 1, 2)) / np.sqrt(3)
+    assert (projection.noise_penalty([smooth]) > 10 * projection.noise_penalty([white])).all()
+    small = jnp.ones((1, 4, 4, 1))
+    np.testing.assert_allclose(projection.noise_penalty([small]), 2.0)  # no halves below 8 pixels
+    np.testing.assert_allclose(projection.noise_penalty([jnp.ones((1, 16, 16, 1))]), 4.0)
+    made = projection.whitened(3 * white + 5)
+    np.testing.assert_allclose(made.mean((1, 2, 3)), 0, atol=1e-6)
+    np.testing.assert_allclose(jnp.square(made).mean((1, 2, 3)), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("space", projection.SPACES)
+def test_images_of_the_network_are_found_again(space):
+    """Two at once, each as if it were alone; what comes out is nearer than the mean face is."""
+    nets, synthesise, tree = network(jnp.float32)
+    z = jax.random.normal(jax.random.key(1), (2, 16))
+    w = nets.mapping.apply({"params": tree["params"]["mapping"]}, z, jnp.zeros((2, 0)))
+    sizes, layers = nets.synthesis.layout.noise_sizes, nets.synthesis.layout.styles
+    blank = [jnp.zeros((2, size, size, 1)) for size in sizes]
+    targets = synthesise(jnp.repeat(w[:, None], layers, axis=1), blank)
+    mean = np.asarray(STORED["out/w_avg"], np.float32).reshape(1, -1)
+    settings = projection.Settings(space=space, steps=60)
+
+    def found(targets):
+        return projection.project(
+            synthesise,
+            distance_to(targets),
+            centre=np.repeat(mean, len(targets), axis=0),
+            spread=float(STORED["out/w_std"]),
+            layers=layers,
+            noise_sizes=sizes,
+            settings=settings,
+        )
+
+    both = found(targets)
+    assert both.ws.shape == (2, layers, 16)
+    assert both.images.shape == (2, 32, 32, 3)
+    if space == "w":
+        assert np.ptp(both.ws, axis=1).max() == 0
+    begin = distance_to(targets)(synthesise(jnp.repeat(jnp.asarray(mean)[:, None], layers, 1).repeat(2, 0), blank))
+    assert (both.distances < 0.5 * begin).all()
+    np.testing.assert_allclose(found(targets[:1]).ws[0], both.ws[0], atol=0.05)
+
+
+def test_bad_settings():
+    for settings in (projection.Settings(space="z"), projection.Settings(steps=0)):
+        with pytest.raises(BadInput, match="expected a space of w, w"):
+            projection.project(
+                len, len, centre=np.zeros((1, 2)), spread=1.0, layers=1, noise_sizes=(4,), settings=settings
+            )
