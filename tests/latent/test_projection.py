@@ -65,10 +65,8 @@ def test_the_recorded_search():
         state = projection.start(centre, noise)
         for i, jitter in enumerate(draws[len(noise) :]):
             state, _ = step(state, jitter)
-            # The reference rounds what it records to single precision; beyond that half bit nothing differs.
-            wanted = STORED["out/w_steps"][i]
-            off = np.abs(state.w[0, 0] - wanted) - np.spacing(np.abs(wanted).astype(np.float32)) / 2
-            assert off.max() < 1e-8, i
+            # What is recorded is rounded to single precision, as some of the reference's scalars are.
+            np.testing.assert_allclose(state.w[0, 0], STORED["out/w_steps"][i], atol=5e-7, rtol=0, err_msg=str(i))
         assert i == 39
 
 
