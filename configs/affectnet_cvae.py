@@ -9,7 +9,7 @@
 For one GPU. vgg16.pth is torchvision's table, which the user brings; without those four fields there is one stage. A
 network that needs no download: --config.perceptual.reference=lite0@128 with
 --config.perceptual.layers="('stage1', 'stage2', 'stage3')". A guide, which teaches control, is a classifier of these
-classes: --config.guide.reference=REF --config.guide.weight=300, where REF is a run of affectnet_resnet18.
+classes: --config.guide.reference=REF --config.guide.weight=100, where REF is a run of affectnet_resnet18.
 AffectNet is not at hand: not measured.
 """
 
