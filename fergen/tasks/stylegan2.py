@@ -8,6 +8,7 @@ come the generator's moving average and the strength of the augmentation.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -27,7 +28,7 @@ from fergen.optim import build as optim
 from fergen.tasks import stylegan2_options as options
 from fergen.tasks.classifier import conform
 from fergen.tasks.gan_options import checked_control, shares_of
-from fergen.tasks.state import Fixed, Net, State, new_net, updated
+from fergen.tasks.state import Fixed, State, new_net
 from fergen.tasks.stylegan2_draws import Draws, Fakes, draw
 from fergen.tasks.stylegan2_nets import (
     NETS,
@@ -40,6 +41,7 @@ from fergen.tasks.stylegan2_nets import (
     sampler_of,
     shapes_of,
 )
+from fergen.tasks.stylegan2_phases import averaged, lazy, phase
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -190,15 +192,16 @@ class Task:
             penalty = loss["r1"] / 2 * jnp.square(gradient).sum((1, 2, 3)).mean()
             return loss["r1_interval"] * penalty, (carry, {"r1": penalty, "logits": real})
 
-        g, buffers, main, norms = self.phase(game, g, g.collections, draws.main, "generator")
-        g, (buffers, pl_mean), path = self.lazy(lengths, g, (buffers, pl_mean), draws.lengths, "generator", step, "pl")
+        g, buffers, main, norms = phase(game, g, self.tx["generator"], g.collections, draws.main)
+        take = partial(phase, lengths, tx=self.tx["generator"], inputs=draws.lengths)
+        g, (buffers, pl_mean), path = lazy(take, g, (buffers, pl_mean), step, loss["pl_interval"] if loss["pl"] else 0)
         inputs = (draws.judged, reals, labels)
-        d, buffers, judgement, d_norms = self.phase(judged, d, buffers, inputs, "discriminator")
-        inputs = (draws.penalised, reals, labels)
-        d, _, penalty = self.lazy(slope, d, (), inputs, "discriminator", step, "r1")
+        d, buffers, judgement, d_norms = phase(judged, d, self.tx["discriminator"], buffers, inputs)
+        take = partial(phase, slope, tx=self.tx["discriminator"], inputs=(draws.penalised, reals, labels))
+        d, _, penalty = lazy(take, d, (), step, loss["r1_interval"] if loss["r1"] else 0)
 
         g = g.replace(collections=buffers)
-        g = g.replace(ema=self.averaged(g, step, reals.shape[0] * reals.shape[1]))
+        g = g.replace(ema=averaged(g, step, reals.shape[0] * reals.shape[1], self.average))
         scalars = {**state.scalars, "pl_mean": pl_mean}
         if self.ada:
             scalars = ada_control.observe(scalars, judgement.pop("logits"))
@@ -233,70 +236,6 @@ class Task:
     def synthesise(self, params: Any, buffers: Any, ws: jax.Array, noise: list[jax.Array]) -> jax.Array:
         """Return the images of styles."""
         return self.networks.synthesis.apply(part({"params": params, **buffers}, "synthesis"), ws, noise)
-
-    def phase(self, loss: Callable, net: Net, carry: Any, inputs: Any, name: str) -> tuple:
-        """Take one optimiser step of a net on the sum of its rounds' losses.
-
-        Args:
-            loss: (parameters, carry, inputs of a round) -> (loss, (carry, scalars)).
-            net: the net.
-            carry: what passes from round to round.
-            inputs: with an axis of rounds.
-            name: of the net.
-
-        Returns:
-            (net, carry, scalars as means over rounds, norms).
-        """
-
-        def one(carry: Any, x: Any) -> tuple:
-            grads, (carry, seen) = jax.grad(loss, has_aux=True)(net.params, carry, x)
-            return carry, grads, seen
-
-        # No loop for one round: XLA's CPU backend runs the body of a loop on one core.
-        if self.rounds == 1:
-            carry, grads, seen = one(carry, jax.tree.map(lambda x: x[0], inputs))
-        else:
-
-            def add(so_far: tuple, x: Any) -> tuple:
-                carry, grads, seen = one(so_far[0], x)
-                return (carry, jax.tree.map(jnp.add, so_far[1], grads)), seen
-
-            (carry, grads), seen = jax.lax.scan(add, (carry, jax.tree.map(jnp.zeros_like, net.params)), inputs)
-        # As the reference code does: half precision may overflow, and the next step is another.
-        grads = jax.tree.map(lambda x: jnp.nan_to_num(x, nan=0.0, posinf=1e5, neginf=-1e5), grads)
-        net, norms = updated(net, self.tx[name], grads, net.collections)
-        seen = {key: value if key == "logits" else value.mean() for key, value in seen.items()}
-        return net, carry, seen, norms
-
-    def lazy(
-        self, loss: Callable, net: Net, carry: Any, inputs: Any, name: str, step: jax.Array, kind: str
-    ) -> tuple[Net, Any, dict[str, jax.Array]]:
-        """Take a phase every `<kind>_interval` steps; its scalars count as often, so that their means are right."""
-        interval = self.loss[f"{kind}_interval"]
-        if not self.loss[kind]:
-            return net, carry, {}
-
-        def take(net: Net, carry: Any) -> tuple:
-            net, carry, seen, _ = self.phase(loss, net, carry, inputs, name)
-            return net, carry, {key: value if key == "logits" else interval * value for key, value in seen.items()}
-
-        def leave(net: Net, carry: Any) -> tuple:
-            return net, carry, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(take, net, carry)[2])
-
-        return jax.lax.cond(step % interval == 0, take, leave, net, carry)
-
-    def averaged(self, net: Net, step: jax.Array, batch: int) -> Any:
-        """Move the generator's average: parameters towards the present ones, buffers are taken as they are.
-
-        The average halves what is past over so many images, early in a run over a part of those so far: the first step
-        copies (reference code of arXiv:2006.06676).
-        """
-        images, share = self.average
-        images = jnp.minimum(images, step * batch * share) if share else jnp.asarray(images)
-        keep = 0.5 ** (batch / jnp.maximum(images, 1e-8))
-        old = net.ema or {}
-        moved = jax.tree.map(lambda now, past: now + (past - now) * keep.astype(now.dtype), net.params, old["params"])
-        return {"params": moved, **net.collections}
 
     @property
     def predict(self) -> dict[str, Callable]:

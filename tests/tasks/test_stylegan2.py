@@ -21,6 +21,7 @@ from fergen.models import stylegan2 as models
 from fergen.tasks import stylegan2
 from fergen.tasks.state import State, new_net
 from fergen.tasks.stylegan2_draws import Draws, Fakes
+from fergen.tasks.stylegan2_phases import averaged
 
 HERE = Path(__file__).parent
 NETWORKS = np.load(HERE.parent / "models" / "stylegan2.npz")
@@ -180,7 +181,7 @@ def test_average_and_strength_move_as_recorded():
         assert logits.sum() == total
         scalars = ada_control.adapt(ada_control.observe(scalars, logits), jnp.int32(step), 8, control)
         assert scalars["ada_p"] == pytest.approx(p, abs=1e-6)
-        moved = jax.tree.leaves(task.averaged(net, jnp.int32(step), 8)["params"])[0]
+        moved = jax.tree.leaves(averaged(net, jnp.int32(step), 8, task.average)["params"])[0]
         np.testing.assert_allclose(1 - moved, keep, atol=1e-6)
 
 
