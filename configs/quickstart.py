@@ -20,13 +20,13 @@ def get_config(arg: str = ""):
     c.data = "procedural_n10000"
     c.judge = "procedural_small"  # another architecture than the guide's
     c.guide = "procedural_cnn"
-    c.generator = "procedural_cvae"
+    c.generator = "procedural_flow"
     # Fields of theirs, as field=value: short forms of all three.
     c.overrides = ml_collections.ConfigDict()
     muon = ("optim.name=muon", "optim.lr=4e-3", "batch_size=64")
     c.overrides.judge = ("epochs=3.0", *muon)
     c.overrides.guide = ("epochs=2.0", "model.filters=(24,48,96)", *muon)
-    c.overrides.generator = ("epochs=6.0", "guide.weight=200.0", "sampler.guidance=3.0")
+    c.overrides.generator = ("epochs=5.5", "model.depths=(1,1,1)")
     c.features = ("lite0@128",)  # feature spaces of the distances
     c.n = 500  # generated faces of all classes together
     c.per_class = 70

@@ -43,7 +43,10 @@ def add_sampler(parser: Any) -> None:
     )
     parser.add_argument("--sampler", metavar="NAME", help="its method, for generators that integrate")
     parser.add_argument(
-        "--truncation", type=float, metavar="PSI", help="of an autoencoder's noise: below 1 faces are more alike"
+        "--truncation",
+        type=float,
+        metavar="PSI",
+        help="of an autoencoder's noise or StyleGAN2's styles: below 1 faces are more alike",
     )
 
 
