@@ -1,0 +1,211 @@
+"""Guided search: styles near a start whose face convinces classifiers of an expression.
+
+The generator stays as it is; the gradient of frozen classifiers moves a style. What pleases a classifier need not be an
+expression, so it is held on three sides: the style stays where the mapping network puts styles (its distance to their
+mean, in coordinates in which they are white), the face stays the same person (a distance of features), and the way
+stays short. The classifiers see each face under random changes, and there may be several of them: what persuades one
+network in one view is a texture (Athalye et al. 2018, arXiv:1707.07397, section 3: the expectation over changes).
+
+Any number of faces is searched for at once; each has a loss of its own and is the same face alone.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from fergen.core.errors import BadInput
+from fergen.core.keys import named
+
+SPACES = ("w", "w+")
+
+# styles [n, layers, w] -> images [n, h, w, c] near [-1, 1].
+Synthesise = Callable[[jax.Array], jax.Array]
+# images [n, h, w, c] in [-1, 1] -> class logits [n, k].
+Guide = Callable[[jax.Array], jax.Array]
+# images [n, h, w, c] in [-1, 1] -> features [n, d].
+Features = Callable[[jax.Array], jax.Array]
+# (key, images) -> images, changed at random.
+Views = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How styles are searched for.
+
+    Attributes:
+        space: "w", one move for all layers, or "w+", one for each.
+        steps: of Adam.
+        rate: of learning, in standard deviations of styles.
+        realism: weight of the squared distance to the mean style in white coordinates, a mean over entries.
+        identity: weight of the distance between the face's features and those at the start, 1 less their cosine.
+        size: weight of the squared move, in white coordinates, a mean over entries.
+        views: changed copies of a face that each guide sees in a step.
+    """
+
+    space: str = "w"
+    steps: int = 50
+    rate: float = 0.05
+    realism: float = 0.1
+    identity: float = 1.0
+    size: float = 0.1
+    views: int = 4
+
+
+class Whitening(NamedTuple):
+    """The mean of styles [w], and a matrix [w, w] that brings them to unit covariance."""
+
+    mean: jax.Array
+    matrix: jax.Array
+
+    def __call__(self, ws: jax.Array) -> jax.Array:
+        """Return styles [..., w] in white coordinates."""
+        return (ws - self.mean) @ self.matrix
+
+
+class State(NamedTuple):
+    """Where a search is: the number of the step, moves [n, 1 or layers, w] in white coordinates, Adam's moments."""
+
+    step: jax.Array
+    moves: jax.Array
+    moments: Any
+
+
+class Found(NamedTuple):
+    """What a search found.
+
+    Attributes:
+        ws: styles [n, layers, w].
+        images: [n, h, w, c] in [-1, 1].
+        probabilities: of the target by each guide, before each step and at the end, [guides, steps + 1, n].
+        moved: the root mean square of each move in white coordinates, [n].
+        identity: distance of each face's features to those at its start, [n]; None without features.
+    """
+
+    ws: np.ndarray
+    images: np.ndarray
+    probabilities: np.ndarray
+    moved: np.ndarray
+    identity: np.ndarray | None
+
+
+def whitening(styles: jax.Array) -> Whitening:
+    """Return the whitening of styles [n, w], n above w; directions without spread are left out."""
+    mean = styles.mean(0)
+    values, vectors = jnp.linalg.eigh(jnp.cov(styles.T))
+    scale = jnp.where(values > 1e-6 * values.max(), 1 / jnp.sqrt(jnp.maximum(values, 1e-12)), 0.0)
+    return Whitening(mean, (vectors * scale) @ vectors.T)
+
+
+def distance(ours: jax.Array, theirs: jax.Array) -> jax.Array:
+    """Return 1 less the cosine of each pair of features [n, d]."""
+    norms = jnp.linalg.norm(ours, axis=-1) * jnp.linalg.norm(theirs, axis=-1)
+    return 1 - (ours * theirs).sum(-1) / jnp.maximum(norms, 1e-12)
+
+
+def search(
+    synthesise: Synthesise,
+    guides: Sequence[Guide],
+    *,
+    start: jax.Array,
+    targets: Sequence[jax.Array],
+    white: Whitening,
+    views: Views,
+    features: Features | None = None,
+    seed: int = 0,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    advance: Callable[[int], None] | None = None,
+) -> Found:
+    """Search for the faces of a target expression near a start.
+
+    Args:
+        synthesise: see `Synthesise`.
+        guides: see `Guide`; their cross-entropies are averaged.
+        start: styles [n, layers, w].
+        targets: for each guide, the class int32 [n] of each row in its vocabulary.
+        white: of the generator's styles.
+        views: see `Views`.
+        features: see `Features`; None leaves identity out.
+        seed: of the views; row i's are the same however many rows there are.
+        settings: of the search.
+        advance: called with the number of steps done since the last call.
+
+    Raises:
+        BadInput: the space is unknown, there is no guide, step or view.
+    """
+    if settings.space not in SPACES or min(settings.steps, settings.views, len(guides)) < 1:
+        raise BadInput(
+            f"expected a space of {', '.join(SPACES)}, a guide, a step and a view at least, found {settings.space!r},"
+            f" {len(guides)}, {settings.steps}, {settings.views}"
+        )
+    n, layers, width = start.shape
+    back = jnp.linalg.pinv(white.matrix)
+    rows = jax.vmap(lambda i: jax.random.fold_in(named(jax.random.key(seed), "search"), i))(jnp.arange(n))
+
+    def face(moves: jax.Array) -> jax.Array:
+        return synthesise(start + jnp.broadcast_to(moves @ back, start.shape)).clip(-1, 1)
+
+    begin = jax.jit(face)(jnp.zeros((n, 1, width)))
+    own = None if features is None else jax.jit(features)(begin)
+
+    def seen(step: jax.Array, images: jax.Array) -> jax.Array:
+        """Return views [n, views, h, w, c], each row's from its own key."""
+
+        def one(key: jax.Array, image: jax.Array) -> jax.Array:
+            keys = jax.random.split(jax.random.fold_in(key, step), settings.views)
+            return jax.vmap(lambda key: views(key, image[None])[0])(keys)
+
+        return jax.vmap(one)(rows, images)
+
+    def losses(moves: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+        images = face(moves)
+        copies = seen(step, images)
+        flat = copies.reshape(-1, *copies.shape[2:])
+        total, found = jnp.zeros(n), []
+        for guide, target in zip(guides, targets, strict=True):
+            logs = jax.nn.log_softmax(guide(flat)).reshape(n, settings.views, -1)
+            total -= jnp.take_along_axis(logs, target[:, None, None], axis=2)[..., 0].mean(1) / len(guides)
+            found.append(probability(guide(images), target))
+        total += settings.realism * jnp.square(white(start) + moves).mean((1, 2))
+        total += settings.size * jnp.square(moves).mean((1, 2))
+        if features is not None and own is not None:
+            total += settings.identity * distance(features(images), own)
+        return total, jnp.stack(found)
+
+    @jax.jit
+    def update(state: State) -> tuple[State, jax.Array]:
+        grads, found = jax.grad(lambda moves: _summed(losses(moves, state.step)), has_aux=True)(state.moves)
+        updates, moments = optax.scale_by_adam().update(grads, state.moments)
+        moves = jax.tree.map(lambda x, change: x - settings.rate * change, state.moves, updates)
+        return State(state.step + 1, moves, moments), found
+
+    moves = jnp.zeros((n, layers if settings.space == "w+" else 1, width))
+    state = State(jnp.zeros((), jnp.int32), moves, optax.scale_by_adam().init(moves))
+    course = []
+    for _ in range(settings.steps):
+        state, found = update(state)
+        course.append(found)
+        if advance:
+            advance(1)
+    images = jax.jit(face)(state.moves)
+    course.append(jnp.stack([probability(guide(images), target) for guide, target in zip(guides, targets)]))
+    return Found(
+        ws=np.asarray(start + jnp.broadcast_to(state.moves @ back, start.shape)),
+        images=np.asarray(images),
+        probabilities=np.stack([np.asarray(x) for x in course], axis=1),
+        moved=np.asarray(jnp.sqrt(jnp.square(state.moves).mean((1, 2)))),
+        identity=None if features is None or own is None else np.asarray(distance(features(images), own)),
+    )
+
+
+def probability(logits: jax.Array, target: jax.Array) -> jax.Array:
+    """Return the probability [n] that logits [n, k] give to the classes target [n]."""
+    return jnp.take_along_axis(jax.nn.softmax(logits), target[:, None], axis=1)[:, 0]
+
+
+def _summed(found: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    return found[0].sum(), found[1]

@@ -1,0 +1,104 @@
+"""Guided search: it reaches what it is asked for, its regularisers hold it back, and rows are apart."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fergen.core.errors import BadInput
+from fergen.latent import search
+
+WIDTH, LAYERS, N = 6, 3, 4
+RNG = np.random.default_rng(0)
+PICTURES = jnp.asarray(RNG.normal(size=(LAYERS, WIDTH, 64)) / np.sqrt(WIDTH), jnp.float32)
+SPREAD = jnp.asarray(np.diag([2.0, 1.0, 1.0, 0.5, 0.5, 0.25]), jnp.float32)
+STYLES = jnp.asarray(RNG.normal(size=(500, WIDTH)), jnp.float32) @ SPREAD + 1.0
+WHITE = search.whitening(STYLES)
+
+
+def synthesise(ws):
+    """Styles are drawn as sums of pictures, one for each entry of each layer."""
+    return 0.3 * jnp.einsum("nlw,lwp->np", ws, PICTURES).reshape(-1, 8, 8, 1)
+
+
+def guide(images):
+    """Three classes by the brightness of a part of the picture each."""
+    return 10 * jnp.stack(
+        [images[:, :3].mean((1, 2, 3)), images[:, 3:5].mean((1, 2, 3)), images[:, 5:].mean((1, 2, 3))], 1
+    )
+
+
+def views(key, images):
+    return images + 0.05 * jax.random.normal(key, images.shape)
+
+
+def found(n=N, features=None, guides=(guide,), **settings):
+    start = jnp.repeat(STYLES[:n, None], LAYERS, axis=1)
+    targets = [jnp.arange(n) % 3 for _ in guides]
+    return search.search(
+        synthesise,
+        guides,
+        start=start,
+        targets=targets,
+        white=WHITE,
+        views=views,
+        features=features,
+        settings=search.Settings(**{"steps": 60, "rate": 0.15, **settings}),
+    )
+
+
+def test_white_styles_have_unit_covariance():
+    np.testing.assert_allclose(jnp.cov(WHITE(STYLES).T), np.eye(WIDTH), atol=1e-3)
+    flat = search.whitening(STYLES.at[:, 5].set(2.0))
+    assert np.isfinite(flat.matrix).all()
+
+
+@pytest.mark.parametrize("space", search.SPACES)
+def test_a_target_is_reached(space):
+    made = found(space=space, realism=0.0, size=0.0)
+    first, last = made.probabilities[0, 0], made.probabilities[0, -1]
+    assert made.probabilities.shape == (1, 61, N)
+    assert (last > first).all()
+    assert last.min() > 0.8
+    assert made.ws.shape == (N, LAYERS, WIDTH)
+    assert (np.ptp(made.ws, axis=1).max() < 1e-5) == (space == "w")
+    np.testing.assert_allclose(made.images, synthesise(made.ws).clip(-1, 1), atol=1e-5)
+    assert made.identity is None
+
+
+def test_each_regulariser_holds_back_what_it_is_of():
+    def features(images):
+        return images.reshape(len(images), -1)
+
+    free = found(realism=0.0, size=0.0, identity=0.0, features=features)
+    short = found(realism=0.0, size=20.0, identity=0.0, features=features)
+    same = found(realism=0.0, size=0.0, identity=50.0, features=features)
+    real = found(realism=20.0, size=0.0, identity=0.0, features=features)
+    assert short.moved.max() < 0.5 * free.moved.min()
+    assert same.identity.mean() < 0.5 * free.identity.mean()
+    assert np.square(WHITE(real.ws)).mean() < 0.5 * np.square(WHITE(free.ws)).mean()
+
+
+def test_rows_are_apart_and_repeat():
+    both, alone = found(4), found(2)
+    np.testing.assert_allclose(both.ws[:2], alone.ws, atol=1e-4)
+    np.testing.assert_array_equal(found(2).ws, alone.ws)
+
+
+def test_several_guides_are_all_convinced():
+    def other(images):
+        return jnp.roll(guide(images), 1, axis=1)
+
+    start = jnp.repeat(STYLES[:2, None], LAYERS, axis=1)
+    made = search.search(
+        synthesise, (guide, other), start=start, targets=[jnp.array([0, 1]), jnp.array([1, 2])], white=WHITE,
+        views=views, settings=search.Settings(realism=0.0, size=0.0, steps=60, rate=0.15),
+    )  # fmt: skip
+    assert made.probabilities.shape == (2, 61, 2)
+    assert made.probabilities[:, -1].min() > 0.8
+
+
+def test_bad_settings():
+    for settings in ({"space": "z"}, {"steps": 0}, {"views": 0}, {"guides": ()}):
+        with pytest.raises(BadInput, match="expected a space of w, w"):
+            found(**settings)
