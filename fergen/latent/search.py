@@ -79,8 +79,8 @@ class Found(NamedTuple):
     """What a search found.
 
     Attributes:
-        ws: styles [n, layers, w].
-        images: [n, h, w, c] in [-1, 1].
+        ws: styles [steps + 1, n, layers, w], at the start and after each step.
+        images: [n, h, w, c] in [-1, 1], at the end.
         probabilities: of the target by each guide, before each step and at the end, [guides, steps + 1, n].
         moved: the root mean square of each move in white coordinates, [n].
         identity: distance of each face's features to those at its start, [n]; None without features.
@@ -185,16 +185,17 @@ def search(
 
     moves = jnp.zeros((n, layers if settings.space == "w+" else 1, width))
     state = State(jnp.zeros((), jnp.int32), moves, optax.scale_by_adam().init(moves))
-    course = []
+    course, way = [], [state.moves]
     for _ in range(settings.steps):
         state, found = update(state)
         course.append(found)
+        way.append(state.moves)
         if advance:
             advance(1)
     images = jax.jit(face)(state.moves)
     course.append(jnp.stack([probability(guide(images), target) for guide, target in zip(guides, targets)]))
     return Found(
-        ws=np.asarray(start + jnp.broadcast_to(state.moves @ back, start.shape)),
+        ws=np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way]),
         images=np.asarray(images),
         probabilities=np.stack([np.asarray(x) for x in course], axis=1),
         moved=np.asarray(jnp.sqrt(jnp.square(state.moves).mean((1, 2)))),

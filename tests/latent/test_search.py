@@ -60,9 +60,10 @@ def test_a_target_is_reached(space):
     assert made.probabilities.shape == (1, 61, N)
     assert (last > first).all()
     assert last.min() > 0.8
-    assert made.ws.shape == (N, LAYERS, WIDTH)
-    assert (np.ptp(made.ws, axis=1).max() < 1e-5) == (space == "w")
-    np.testing.assert_allclose(made.images, synthesise(made.ws).clip(-1, 1), atol=1e-5)
+    assert made.ws.shape == (61, N, LAYERS, WIDTH)
+    np.testing.assert_allclose(made.ws[0], jnp.repeat(STYLES[:N, None], LAYERS, axis=1), atol=1e-6)
+    assert (np.ptp(made.ws[-1], axis=1).max() < 1e-5) == (space == "w")
+    np.testing.assert_allclose(made.images, synthesise(made.ws[-1]).clip(-1, 1), atol=1e-5)
     assert made.identity is None
 
 
@@ -76,12 +77,12 @@ def test_each_regulariser_holds_back_what_it_is_of():
     real = found(realism=20.0, size=0.0, identity=0.0, features=features)
     assert short.moved.max() < 0.5 * free.moved.min()
     assert same.identity.mean() < 0.5 * free.identity.mean()
-    assert np.square(WHITE(real.ws)).mean() < 0.5 * np.square(WHITE(free.ws)).mean()
+    assert np.square(WHITE(real.ws[-1])).mean() < 0.5 * np.square(WHITE(free.ws[-1])).mean()
 
 
 def test_rows_are_apart_and_repeat():
     both, alone = found(4), found(2)
-    np.testing.assert_allclose(both.ws[:2], alone.ws, atol=1e-4)
+    np.testing.assert_allclose(both.ws[-1, :2], alone.ws[-1], atol=1e-4)
     np.testing.assert_array_equal(found(2).ws, alone.ws)
 
 

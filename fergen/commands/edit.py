@@ -1,0 +1,88 @@
+"""Move faces of a StyleGAN2 towards an expression, by the gradient of classifiers in its latent space.
+
+  fergen edit happy --weights=runs/fer2013_stylegan2 --n=8 --out=edited/
+  fergen edit sad --weights=faces.safetensors --from=projected/styles.npz --space=w+ --judge=fer2013_judge
+  fergen edit fear --weights=faces.safetensors --guide=fer2013_small,runs/x --label=neutral --steps=100
+
+Writes strip.png (each face before and after), way.gif (all of them on the way), and edited.json: what guides and judge
+see before and after, how far each face went from its start and from itself (identity), steps per second. Without
+--from it begins at random faces, of --label if given.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from fergen.core.errors import BadInput
+from fergen.core.paths import atomic_write
+
+HELP = "move faces towards an expression in a StyleGAN2's latent space"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("target", metavar="EMOTION", help="the expression that is searched for")
+    parser.add_argument("--weights", required=True, metavar="REF", help="a StyleGAN2: run, run@step, file or name")
+    parser.add_argument("--guide", default="fer2013_small", metavar="A,B", help="classifiers to convince (%(default)s)")
+    parser.add_argument("--judge", metavar="REF", help="an independent classifier, to say what came of it")
+    parser.add_argument("--from", dest="start", metavar="NPZ", help="styles.npz of fergen project")
+    parser.add_argument("--label", metavar="EMOTION", help="of the random faces it begins at (each in turn)")
+    parser.add_argument("--n", type=int, default=8, help="random faces (%(default)s)")
+    parser.add_argument("--out", default="edited", metavar="DIR", help="folder of the results (%(default)s)")
+    parser.add_argument("--space", choices=("w", "w+"), default="w", help="one move, or one per layer (%(default)s)")
+    parser.add_argument("--steps", type=int, default=50, metavar="N", help="of the search (%(default)s)")
+    parser.add_argument("--rate", type=float, default=0.05, help="of learning, in deviations of styles (%(default)s)")
+    parser.add_argument("--realism", type=float, default=0.1, help="weight of the distance to the mean (%(default)s)")
+    parser.add_argument("--identity", type=float, default=1.0, help="weight of staying the same face (%(default)s)")
+    parser.add_argument("--size", type=float, default=0.1, help="weight of the move's size (%(default)s)")
+    parser.add_argument("--features", metavar="REF", help="network of identity (EfficientNet-Lite0)")
+    parser.add_argument("--seed", type=int, default=0, help="of faces and views (%(default)s)")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Search, write, and say what came of it."""
+    for name, least in (("steps", 1), ("n", 1), ("realism", 0), ("identity", 0), ("size", 0)):
+        if getattr(args, name) < least:
+            raise BadInput(f"--{name}={getattr(args, name)}: expected at least {least}")
+    import numpy as np
+    from PIL import Image
+
+    from fergen.latent.search import Settings
+    from fergen.show import sheets
+    from fergen.train.editing import edit
+
+    found = edit(
+        args.weights,
+        args.target,
+        guides=args.guide.split(","),
+        judge=args.judge,
+        start=args.start,
+        label=args.label,
+        n=args.n,
+        features=args.features,
+        settings=Settings(
+            space=args.space,
+            steps=args.steps,
+            rate=args.rate,
+            realism=args.realism,
+            identity=args.identity,
+            size=args.size,
+        ),
+        seed=args.seed,
+        quiet=args.quiet,
+    )
+    out, about = Path(args.out), found.about
+    out.mkdir(parents=True, exist_ok=True)
+    pairs = np.stack([found.frames[0], found.frames[-1]], axis=1)
+    sheets.grid(pairs, out / "strip.png", headings=["before", args.target])
+    rows = [np.concatenate(list(frame), axis=1) for frame in found.frames]
+    way = [Image.fromarray(row[..., 0] if row.shape[-1] == 1 else row) for row in rows]
+    way = [image.resize((2 * image.width, 2 * image.height)) for image in way]
+    way[0].save(out / "way.gif", save_all=True, append_images=way[1:], duration=120, loop=0)
+    atomic_write(out / "edited.json", json.dumps(about, indent=2).encode())
+    roles = ("guide", "judge") if args.judge else ("guide",)
+    for role in roles:
+        before, after = (100 * np.mean(about[f"{role} {when}"]) for when in ("before", "after"))
+        print(f"{role}: {before:.1f} -> {after:.1f} % {args.target}, mean of {len(pairs)} faces")
+    print(f"{about['steps/s']} steps/s; wrote {out}/strip.png, way.gif, edited.json")
