@@ -64,9 +64,9 @@ def read(path: str | Path, classes: Sequence[str] | None = None) -> Official:
 
 def of_snapshot(found: dict[str, Any]) -> tuple[tuple[dict, dict], tuple[dict, dict]]:
     """Return state dicts and constructor arguments of generator and discriminator."""
-    nets = (found["G_ema"], found["D"])
-    states = tuple(stylegan2_pickle.tensors(net) for net in nets)
-    return states, tuple(arguments_of(net) for net in nets)  # ty: ignore[invalid-return-type]
+    average, critic = found["G_ema"], found["D"]
+    states = (stylegan2_pickle.tensors(average), stylegan2_pickle.tensors(critic))
+    return states, (arguments_of(average), arguments_of(critic))
 
 
 def arguments_of(net: stylegan2_pickle.Object) -> dict[str, Any]:
