@@ -212,7 +212,8 @@ def project(
         )
 
     for _ in range(settings.steps):
-        state, _ = step(state)
+        state, found = step(state)
+        found.block_until_ready()  # steps in flight are not done
         if advance:
             advance(1)
     ws = jnp.broadcast_to(state.w, (n, layers, width))

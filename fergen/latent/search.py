@@ -188,16 +188,17 @@ def search(
     course, way = [], [state.moves]
     for _ in range(settings.steps):
         state, found = update(state)
-        course.append(found)
+        course.append(np.asarray(found))  # which waits for the step: steps in flight are not done
         way.append(state.moves)
         if advance:
             advance(1)
     images = jax.jit(face)(state.moves)
-    course.append(jnp.stack([probability(guide(images), target) for guide, target in zip(guides, targets)]))
+    last = [np.asarray(probability(guide(images), target)) for guide, target in zip(guides, targets)]
+    course.append(np.stack(last))
     return Found(
         ws=np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way]),
         images=np.asarray(images),
-        probabilities=np.stack([np.asarray(x) for x in course], axis=1),
+        probabilities=np.stack(course, axis=1),
         moved=np.asarray(jnp.sqrt(jnp.square(state.moves).mean((1, 2)))),
         identity=None if features is None or own is None else np.asarray(distance(features(images), own)),
     )
