@@ -1,7 +1,7 @@
 """Checked reading of a group of config fields: errors name the field and what may stand there."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fergen.core.errors import BadInput
@@ -33,6 +33,17 @@ def read_named(
         if field not in choices[name]:
             raise BadInput(f"{where}.{field}: unknown field of {name}; its fields are {', '.join(choices[name])}")
     return name, {**choices[name], **given}
+
+
+def require_exact(where: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    """Check that a group has the known fields and no other.
+
+    Raises:
+      BadInput: names a field that is missing or unknown.
+    """
+    for name in (*known, *given):
+        if name not in given or name not in known:
+            raise BadInput(f"{where}.{name}: expected the fields {', '.join(known)}, found {', '.join(given)}")
 
 
 def number(where: str, value: Any, least: float = 0.0, greatest: float = math.inf) -> float:

@@ -43,9 +43,7 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
         BadInput: a field is missing, unknown or out of range, or there is guidance without a learned prior.
     """
     given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
-    for name in (*known, *given):
-        if name not in given or name not in known:
-            raise BadInput(f"sampler.{name}: expected the fields {', '.join(known)}, found {', '.join(given)}")
+    fields.require_exact("sampler", given, known)
     sampler = Sampler(*(fields.number(f"sampler.{name}", given[name]) for name in known))
     if sampler.guidance != 1 and not spec["model"]["prior"]:
         raise BadInput(

@@ -43,9 +43,7 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
         BadInput: a field is missing, unknown or out of range.
     """
     given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
-    for name in (*known, *given):
-        if name not in given or name not in known:
-            raise BadInput(f"sampler.{name}: expected the fields {', '.join(known)}, found {', '.join(given)}")
+    fields.require_exact("sampler", given, known)
     if given["name"] not in ode.SOLVERS:
         raise BadInput(f"sampler.name: expected one of {', '.join(ode.SOLVERS)}, found {given['name']!r}")
     interval = tuple(given["interval"])

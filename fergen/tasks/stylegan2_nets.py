@@ -12,6 +12,7 @@ from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.models.stylegan2 import Networks, truncated
 from fergen.tasks.classifier import conform
+from fergen.tasks.gan_nets import by_collection
 from fergen.tasks.network import image_of, network_of
 
 NETS = ("generator", "discriminator")
@@ -43,9 +44,7 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
         BadInput: a field is missing, unknown or out of range.
     """
     given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
-    for name in (*known, *given):
-        if name not in given or name not in known:
-            raise BadInput(f"sampler.{name}: expected the fields {', '.join(known)}, found {', '.join(given)}")
+    fields.require_exact("sampler", given, known)
     for name, choices in (("centre", CENTRES), ("noise", NOISES)):
         if given[name] not in choices:
             raise BadInput(f"sampler.{name}: expected one of {', '.join(choices)}, found {given[name]!r}")
@@ -78,12 +77,6 @@ def initial(spec: Mapping[str, Any], key: jax.Array) -> dict[str, dict[str, Any]
         "generator": generator,
         "discriminator": dict(networks.discriminator.init(named(key, "discriminator"), images, labels)),
     }
-
-
-def by_collection(nets: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Turn net -> collection -> tree into collection -> net -> tree."""
-    kinds = sorted({kind for variables in nets.values() for kind in variables})
-    return {kind: {name: nets[name][kind] for name in nets if kind in nets[name]} for kind in kinds}
 
 
 def part(variables: Mapping[str, Any], *path: str) -> dict[str, Any]:
