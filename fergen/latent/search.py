@@ -20,8 +20,7 @@ import optax
 
 from fergen.core.errors import BadInput
 from fergen.core.keys import named
-
-SPACES = ("w", "w+")
+from fergen.latent.projection import SPACES
 
 # styles [n, layers, w] -> images [n, h, w, c] near [-1, 1].
 Synthesise = Callable[[jax.Array], jax.Array]

@@ -7,6 +7,7 @@ import pytest
 
 from fergen.core.errors import BadInput
 from fergen.latent import search
+from fergen.latent.projection import SPACES
 
 WIDTH, LAYERS, N = 6, 3, 4
 RNG = np.random.default_rng(0)
@@ -53,7 +54,7 @@ def test_white_styles_have_unit_covariance():
     assert np.isfinite(flat.matrix).all()
 
 
-@pytest.mark.parametrize("space", search.SPACES)
+@pytest.mark.parametrize("space", SPACES)
 def test_a_target_is_reached(space):
     made = found(space=space, realism=0.0, size=0.0)
     first, last = made.probabilities[0, 0], made.probabilities[0, -1]

@@ -119,16 +119,9 @@ def test_gradients_of_every_phase():
     state = State(step=jnp.int32(0), nets=nets, scalars={"pl_mean": jnp.float32(0.37)})
     z, c = jnp.asarray(stored["in/z"]), jnp.asarray(stored["in/c"])
     layers = task.networks.synthesis.layout.styles
-    own = [
-        x for name, x in sorted(leaf_names(generator["buffers"]["synthesis"]).items(), key=lambda item: item[1].size)
-    ]
-    noise = [jnp.broadcast_to(x[None, ..., None], (len(z), *x.shape, 1)) for x in own]
-    order = [(f"b{size}", i) for size in (4, 8, 16, 32) for i in (0, 1) if size > 4 or i]
     buffers = generator["buffers"]["synthesis"]
-    noise = [
-        jnp.broadcast_to(buffers[block][f"conv{i}"]["noise_const"][None, ..., None], (len(z), *x.shape[1:]))
-        for (block, i), x in zip(order, noise)
-    ]
+    own = [buffers[f"b{size}"][f"conv{i}"]["noise_const"] for size in (4, 8, 16, 32) for i in (0, 1) if size > 4 or i]
+    noise = [jnp.broadcast_to(x[None, ..., None], (len(z), *x.shape, 1)) for x in own]
     fakes = Fakes(z, c, jnp.int32(layers), z, noise)
     pixels = jnp.moveaxis(jnp.asarray(WANTED["in/pl_noise"]), 1, -1)
     draws = Draws((fakes, None), (fakes, pixels), (fakes, None, None), None)
