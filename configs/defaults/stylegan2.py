@@ -39,20 +39,20 @@ def config(preset: str = "auto", *, images: int, resolution: int = 64, gpus: int
     c.conditional = True  # on the label
     c.resolution = 0  # images are brought to; 0 for the data's own
     c.model.name = "stylegan2"
-    c.model.z = 512  # entries of latents
-    c.model.w = 512  # entries of styles
-    c.model.mapping = mapping  # layers from latents to styles
-    c.model.mapping_rate = 0.01  # multiplier of their learning rate
-    c.model.label_mapping = 8  # layers from a label to what the discriminator compares with
-    c.model.base = base  # channels times resolution ...
-    c.model.most = 512  # ... up to so many
+    c.model.z_dim = 512  # entries of latents
+    c.model.w_dim = 512  # entries of styles
+    c.model.mapping_layers = mapping  # layers from latents to styles
+    c.model.mapping_lr = 0.01  # multiplier of their learning rate
+    c.model.label_layers = 8  # layers from a label to what the discriminator compares with
+    c.model.channel_base = base  # channels times resolution ...
+    c.model.channel_max = 512  # ... up to so many
     c.model.synthesis = "skip"  # or orig, resnet
     c.model.discriminator = "orig" if preset == "cifar" else "resnet"  # or skip
-    c.model.taps = (1, 3, 3, 1)  # of the filter by which resolutions change
+    c.model.resample_filter = (1, 3, 3, 1)  # of the filter by which resolutions change
     c.model.noise = True  # added by layers of the synthesis network
-    c.model.clamp = 256.0  # bound of activations
-    c.model.half = 4  # so many blocks of the highest resolutions compute in `precision`
-    c.model.group = group  # images whose spread the discriminator sees
+    c.model.conv_clamp = 256.0  # bound of activations
+    c.model.num_fp16_res = 4  # so many blocks of the highest resolutions compute in `precision`
+    c.model.mbstd_group_size = group  # images whose spread the discriminator sees
 
     c.sampler = ml_collections.ConfigDict()
     c.sampler.truncation = 1.0  # styles move towards a mean: 1 for not at all
@@ -80,6 +80,10 @@ def config(preset: str = "auto", *, images: int, resolution: int = 64, gpus: int
     c.augment.control.interval = 4  # steps between changes
     c.augment.control.cap = 0.8  # operations leak into generated images above
 
+    c.guide = ml_collections.ConfigDict()
+    c.guide.reference = ""  # weights of a frozen classifier that ...
+    c.guide.weight = 0.0  # ... generated images are to convince of their labels
+
     c.optim.update(name="adam", lr=rate, b1=0.0, b2=0.99, eps=1e-8)
     c.average = ml_collections.ConfigDict()
     c.average.kimg = float(average)  # thousands of images over which the generator's average halves what is past ...
@@ -99,11 +103,13 @@ def faces(c: ml_collections.ConfigDict) -> None:
 
 def small(c: ml_collections.ConfigDict) -> None:
     """Make the networks ones for two CPU cores, in single precision."""
-    c.model.update(z=64, w=64, mapping=2, label_mapping=2, base=1024, most=64, half=0)
+    c.model.update(
+        z_dim=64, w_dim=64, mapping_layers=2, label_layers=2, channel_base=1024, channel_max=64, num_fp16_res=0
+    )
     c.precision = "float32"
     c.data.balance = True
     c.fake_labels = "balanced"
     c.optim.lr = 0.0025
     c.average.kimg = 5.0
     c.batch_size = 32
-    c.epochs = 4.0
+    c.epochs = 5.0

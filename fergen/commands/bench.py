@@ -50,3 +50,5 @@ def run(args: argparse.Namespace) -> None:
         if not result[key]:
             continue  # a classifier samples nothing, a generator classifies nothing
         print(f"  {label:<22} {form.format(result[key])}")
+    for kind, seconds in result["seconds_per_kimg"].items() if len(result["seconds_per_kimg"]) > 1 else ():
+        print(f"  a step of {kind}: {seconds:,.1f} s per 1000 images")

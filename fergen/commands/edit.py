@@ -3,10 +3,18 @@
   fergen edit happy --weights=runs/fer2013_stylegan2 --n=8 --out=edited/
   fergen edit sad --weights=faces.safetensors --from=projected/styles.npz --space=w+ --judge=fer2013_judge
   fergen edit fear --weights=faces.safetensors --guide=fer2013_small,runs/x --label=neutral --steps=100
+  fergen edit happy --weights=runs/fer2013_stylegan2 --cvae=runs/fer2013_cvae --judge=fer2013_judge
+  fergen edit happy --weights=runs/fer2013_stylegan2 --by=regression --strength=4
 
-Writes strip.png (each face before and after), way.gif (all of them on the way), and edited.json: what guides and judge
-see before and after, how far each face went from its start and from itself (identity), steps per second. Without
---from it begins at random faces, of --label if given.
+Writes strip.png (each face before and after), way.gif (all of them on the way), styles.npz (where they ended, for
+another edit), and edited.json: what guides and judge see before and after, how far each face went from its start and
+from itself (identity), steps per second. Without --from it begins at random faces, of --label if given; with
+--truncation=0 at the label's mean face.
+
+--by=search moves each face on its own way. --by=gradient and --by=regression move all of them along one direction: the
+mean of the guide's gradients, or a regression of what the guide sees on the style; it is written to direction.npz.
+--cvae makes the hybrid: the CVAE's picture of the same face with the other expression pulls the search, StyleGAN
+supplies the detail; hybrid.png shows them side by side.
 """
 
 import argparse
@@ -23,26 +31,37 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("target", metavar="EMOTION", help="the expression that is searched for")
     parser.add_argument("--weights", required=True, metavar="REF", help="a StyleGAN2: run, run@step, file or name")
+    parser.add_argument(
+        "--by", choices=("search", "gradient", "regression"), default="search", help="how to move (%(default)s)"
+    )
     parser.add_argument("--guide", default="fer2013_small", metavar="A,B", help="classifiers to convince (%(default)s)")
     parser.add_argument("--judge", metavar="REF", help="an independent classifier, to say what came of it")
     parser.add_argument("--from", dest="start", metavar="NPZ", help="styles.npz of fergen project")
     parser.add_argument("--label", metavar="EMOTION", help="of the random faces it begins at (each in turn)")
+    parser.add_argument("--truncation", type=float, metavar="PSI", help="of random faces; 0: the label's mean face")
     parser.add_argument("--n", type=int, default=8, help="random faces (%(default)s)")
     parser.add_argument("--out", default="edited", metavar="DIR", help="folder of the results (%(default)s)")
-    parser.add_argument("--space", choices=("w", "w+"), default="w", help="one move, or one per layer (%(default)s)")
+    parser.add_argument(
+        "--space", choices=("z", "w", "w+"), default="w", help="latents, styles, or one per layer (%(default)s)"
+    )
     parser.add_argument("--steps", type=int, default=50, metavar="N", help="of the search (%(default)s)")
     parser.add_argument("--rate", type=float, default=0.05, help="of learning, in deviations of styles (%(default)s)")
     parser.add_argument("--realism", type=float, default=0.1, help="weight of the distance to the mean (%(default)s)")
     parser.add_argument("--identity", type=float, default=1.0, help="weight of staying the same face (%(default)s)")
     parser.add_argument("--size", type=float, default=0.1, help="weight of the move's size (%(default)s)")
     parser.add_argument("--features", metavar="REF", help="network of identity (EfficientNet-Lite0)")
+    parser.add_argument("--cvae", metavar="REF", help="a CVAE whose picture pulls the search: the hybrid")
+    parser.add_argument("--pull", type=float, default=2.0, help="weight of the distance to it (%(default)s)")
+    parser.add_argument(
+        "--strength", type=float, default=3.0, help="way along a direction, in deviations (%(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of faces and views (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
 def run(args: argparse.Namespace) -> None:
     """Search, write, and say what came of it."""
-    for name, least in (("steps", 1), ("n", 1), ("realism", 0), ("identity", 0), ("size", 0)):
+    for name, least in (("steps", 1), ("n", 1), ("realism", 0), ("identity", 0), ("size", 0), ("pull", 0)):
         if getattr(args, name) < least:
             raise BadInput(f"--{name}={getattr(args, name)}: expected at least {least}")
     import numpy as np
@@ -55,12 +74,16 @@ def run(args: argparse.Namespace) -> None:
     found = edit(
         args.weights,
         args.target,
+        by=args.by,
         guides=args.guide.split(","),
         judge=args.judge,
         start=args.start,
         label=args.label,
+        truncation=args.truncation,
         n=args.n,
         features=args.features,
+        cvae=args.cvae,
+        strength=args.strength,
         settings=Settings(
             space=args.space,
             steps=args.steps,
@@ -68,6 +91,7 @@ def run(args: argparse.Namespace) -> None:
             realism=args.realism,
             identity=args.identity,
             size=args.size,
+            pull=args.pull,
         ),
         seed=args.seed,
         quiet=args.quiet,
@@ -80,9 +104,25 @@ def run(args: argparse.Namespace) -> None:
     way = [Image.fromarray(row[..., 0] if row.shape[-1] == 1 else row) for row in rows]
     way = [image.resize((2 * image.width, 2 * image.height)) for image in way]
     way[0].save(out / "way.gif", save_all=True, append_images=way[1:], duration=120, loop=0)
+    written = ["strip.png", "way.gif", "edited.json"]
+    if args.space != "z":
+        np.savez(out / "styles.npz", ws=found.points)
+        written.append("styles.npz")
+    if found.direction is not None:
+        np.savez(out / "direction.npz", direction=found.direction)
+        written.append("direction.npz")
+    if found.hybrid is not None:
+        headings = ["before", "CVAE", "StyleGAN2", "hybrid"]
+        sheets.grid(found.hybrid, out / "hybrid.png", headings=headings)
+        written.append("hybrid.png")
     atomic_write(out / "edited.json", json.dumps(about, indent=2).encode())
     roles = ("guide", "judge") if args.judge else ("guide",)
     for role in roles:
         before, after = (100 * np.mean(about[f"{role} {when}"]) for when in ("before", "after"))
         print(f"{role}: {before:.1f} -> {after:.1f} % {args.target}, mean of {len(pairs)} faces")
-    print(f"{about['steps/s']} steps/s; wrote {out}/strip.png, way.gif, edited.json")
+    for name, each in about.get("judge of hybrid", {}).items():
+        print(f"judge of {name}: {100 * np.mean(each):.1f} % {args.target}")
+    for name in ("steps/s", "R squared", "agreement of gradients"):
+        if name in about:
+            print(f"{name}: {about[name]:.3g}")
+    print(f"wrote to {out}: {', '.join(written)}")

@@ -2,6 +2,8 @@
 
   fergen sample --weights=runs/x                                  samples.png: a row per emotion, a column per latent
   fergen sample --weights=runs/x --interpolate --classes=happy,sad --out=way.png
+  fergen sample --weights=runs/x --sweep=truncation=0,0.5,0.8,1 --out=sweep.png
+  fergen sample --weights=runs/x --mix=4 --out=mixed.png           StyleGAN2: coarse styles of one face, fine of another
   fergen sample --weights=runs/x --out=faces/ --n=1000            faces/<class>/<row>.png
   fergen sample --weights=runs/x --dataset=made/ --n=100000       arrays and a manifest, classes balanced
   fergen sample --weights=runs/x --dataset=made/ --labels=happy=500,sad=200
@@ -26,7 +28,7 @@ from fergen.core.flags import add_sampler, sampler_of
 
 HELP = "generate faces: a picture, a folder of images, or a set to train on"
 FACES, COLUMNS = 1000, 10
-PICTURE_ONLY = ("interpolate", "columns")
+PICTURE_ONLY = ("interpolate", "sweep", "mix", "columns")
 SET_ONLY = ("n", "labels", "like", "filter", "confidence", "judge")
 
 
@@ -37,6 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="DIR", help="write a labelled set, for fergen prepare synthetic")
     parser.add_argument("--classes", metavar="A,B", help="these emotions alone (default: all)")
     parser.add_argument("--interpolate", action="store_true", help="picture: the way between two latents")
+    parser.add_argument(
+        "--sweep", metavar="OPTION=V,V", help="picture: a face under several values of truncation, guidance or steps"
+    )
+    parser.add_argument(
+        "--mix", type=int, metavar="N", help="picture: StyleGAN2's first N styles of one face, the rest of another"
+    )
     parser.add_argument("--columns", type=int, metavar="N", help=f"picture: latents, or faces of a way ({COLUMNS})")
     parser.add_argument("--n", type=int, metavar="N", help=f"faces of a folder or set, over all classes ({FACES})")
     parser.add_argument("--labels", metavar="A=N,B=N", help="so many faces of each of these emotions")
@@ -66,6 +74,8 @@ def run(args: argparse.Namespace) -> None:
             raise BadInput(f"--{name}={getattr(args, name)}: expected at least 1")
     classes = args.classes.split(",") if args.classes else None
 
+    if picture and sum(bool(getattr(args, name)) for name in ("interpolate", "sweep", "mix")) > 1:
+        raise BadInput("--interpolate, --sweep and --mix are pictures of their own: expected one of them")
     from fergen.train.faces import generator
 
     net = generator(args.weights, **sampler_of(args))
@@ -98,16 +108,45 @@ def parsed_counts(text: str) -> dict[str, int]:
     return counts
 
 
+def parsed_sweep(text: str) -> tuple[str, list[float]]:
+    """Parse truncation=0,0.5,1; steps are whole numbers.
+
+    Raises:
+        BadInput: another form.
+    """
+    name, equals, listed = text.partition("=")
+    try:
+        values = [int(value) if name == "steps" else float(value) for value in listed.split(",")]
+    except ValueError:
+        values = []
+    if not (name and equals and values):
+        raise BadInput(f"--sweep={text}: expected OPTION=NUMBER,NUMBER,...; for example truncation=0,0.5,1")
+    return name, values
+
+
 def draw(net: Any, classes: list[str] | None, args: argparse.Namespace) -> None:
     """Write a picture."""
     from fergen.show import faces as pictures
     from fergen.train import faces
 
+    names = faces.chosen(net.spec, classes) if net.spec["conditional"] else None
+    if args.sweep:
+        option, values = parsed_sweep(args.sweep)
+        rest = {name: value for name, value in sampler_of(args).items() if name != option}
+        images = faces.sweep(args.weights, option, values, classes, seed=args.seed, batch=args.batch, **rest)
+        headings = [f"{value:g}" for value in values]
+        path = pictures.sweep(images, args.out or "samples.png", headings=headings, classes=names)
+        print(f"wrote {path}: {option} {', '.join(headings)}")
+        return
+    if args.mix is not None:
+        images = faces.mixture(net, args.mix, classes, columns=args.columns or COLUMNS, seed=args.seed)
+        path = pictures.mixture(images, args.out or "samples.png", classes=names)
+        print(f"wrote {path}: styles of the first {args.mix} layers from the left, the others from above")
+        return
     form, columns = "interpolation" if args.interpolate else "grid", args.columns or COLUMNS
     if args.interpolate and columns < 2:
         raise BadInput(f"--columns={columns}: expected at least 2 faces from one latent to the other")
     images = getattr(faces, form)(net, classes, columns=columns, seed=args.seed, batch=args.batch)
-    names = faces.chosen(net.spec, classes) if net.spec["conditional"] else None
     path = getattr(pictures, form)(images, args.out or "samples.png", classes=names)
     print(f"wrote {path}: {images.shape[0]} rows of {images.shape[1]} faces")
 

@@ -6,6 +6,9 @@ mean, in coordinates in which they are white), the face stays the same person (a
 stays short. The classifiers see each face under random changes, and there may be several of them: what persuades one
 network in one view is a texture (Athalye et al. 2018, arXiv:1707.07397, section 3: the expectation over changes).
 
+In the hybrid of CVAE and StyleGAN an image pulls too: the CVAE knows what the expression looks like on this face, but
+draws it softly; the distance to its picture, at a low resolution, says where to go, and StyleGAN supplies the detail.
+
 Any number of faces is searched for at once; each has a loss of its own and is the same face alone.
 """
 
@@ -20,9 +23,11 @@ import optax
 
 from fergen.core.errors import BadInput
 from fergen.core.keys import named
-from fergen.latent.projection import SPACES
 
-# styles [n, layers, w] -> images [n, h, w, c] near [-1, 1].
+# Where moves are made: in latents, in styles alike for all layers, in each layer's style.
+SPACES = ("z", "w", "w+")
+
+# points [n, layers, w] (latents: [n, 1, z]) -> images [n, h, w, c] near [-1, 1].
 Synthesise = Callable[[jax.Array], jax.Array]
 # images [n, h, w, c] in [-1, 1] -> class logits [n, k].
 Guide = Callable[[jax.Array], jax.Array]
@@ -30,6 +35,8 @@ Guide = Callable[[jax.Array], jax.Array]
 Features = Callable[[jax.Array], jax.Array]
 # (key, images) -> images, changed at random.
 Views = Callable[[jax.Array, jax.Array], jax.Array]
+# images [n, h, w, c] in [-1, 1] -> the distance of each to the image that pulls it, [n].
+Pull = Callable[[jax.Array], jax.Array]
 
 
 @dataclass(frozen=True)
@@ -37,12 +44,13 @@ class Settings:
     """How styles are searched for.
 
     Attributes:
-        space: "w", one move for all layers, or "w+", one for each.
+        space: "w", one move for all layers, "w+", one for each, or "z", where points are latents.
         steps: of Adam.
         rate: of learning, in standard deviations of styles.
         realism: weight of the squared distance to the mean style in white coordinates, a mean over entries.
         identity: weight of the distance between the face's features and those at the start, 1 less their cosine.
         size: weight of the squared move, in white coordinates, a mean over entries.
+        pull: weight of the distance to the image that pulls, where there is one.
         views: changed copies of a face that each guide sees in a step.
     """
 
@@ -52,6 +60,7 @@ class Settings:
     realism: float = 0.1
     identity: float = 1.0
     size: float = 0.1
+    pull: float = 2.0
     views: int = 4
 
 
@@ -61,9 +70,13 @@ class Whitening(NamedTuple):
     mean: jax.Array
     matrix: jax.Array
 
-    def __call__(self, ws: jax.Array) -> jax.Array:
-        """Return styles [..., w] in white coordinates."""
-        return (ws - self.mean) @ self.matrix
+    def __call__(self, points: jax.Array) -> jax.Array:
+        """Return points [..., w] in white coordinates."""
+        return (points - self.mean) @ self.matrix
+
+    def back(self) -> jax.Array:
+        """Return the matrix [w, w] that brings moves in white coordinates to moves of points."""
+        return jnp.linalg.pinv(self.matrix)
 
 
 class State(NamedTuple):
@@ -78,14 +91,14 @@ class Found(NamedTuple):
     """What a search found.
 
     Attributes:
-        ws: styles [steps + 1, n, layers, w], at the start and after each step.
+        points: [steps + 1, n, layers, w], at the start and after each step.
         images: [n, h, w, c] in [-1, 1], at the end.
         probabilities: of the target by each guide, before each step and at the end, [guides, steps + 1, n].
         moved: the root mean square of each move in white coordinates, [n].
         identity: distance of each face's features to those at its start, [n]; None without features.
     """
 
-    ws: np.ndarray
+    points: np.ndarray
     images: np.ndarray
     probabilities: np.ndarray
     moved: np.ndarray
@@ -115,6 +128,7 @@ def search(
     white: Whitening,
     views: Views,
     features: Features | None = None,
+    pull: Pull | None = None,
     seed: int = 0,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     advance: Callable[[int], None] | None = None,
@@ -124,11 +138,12 @@ def search(
     Args:
         synthesise: see `Synthesise`.
         guides: see `Guide`; their cross-entropies are averaged.
-        start: styles [n, layers, w].
+        start: points [n, layers, w].
         targets: for each guide, the class int32 [n] of each row in its vocabulary.
-        white: of the generator's styles.
+        white: of the generator's styles, or latents.
         views: see `Views`.
         features: see `Features`; None leaves identity out.
+        pull: see `Pull`; None for none.
         seed: of the views; row i's are the same however many rows there are.
         settings: of the search.
         advance: called with the number of steps done since the last call.
@@ -142,7 +157,7 @@ def search(
             f" {len(guides)}, {settings.steps}, {settings.views}"
         )
     n, layers, width = start.shape
-    back = jnp.linalg.pinv(white.matrix)
+    back = white.back()
     rows = jax.vmap(lambda i: jax.random.fold_in(named(jax.random.key(seed), "search"), i))(jnp.arange(n))
 
     def face(moves: jax.Array) -> jax.Array:
@@ -173,6 +188,8 @@ def search(
         total += settings.size * jnp.square(moves).mean((1, 2))
         if features is not None and own is not None:
             total += settings.identity * distance(features(images), own)
+        if pull is not None:
+            total += settings.pull * pull(images)
         return total, jnp.stack(found)
 
     @jax.jit
@@ -195,7 +212,7 @@ def search(
     last = [np.asarray(probability(guide(images), target)) for guide, target in zip(guides, targets)]
     course.append(np.stack(last))
     return Found(
-        ws=np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way]),
+        points=np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way]),
         images=np.asarray(images),
         probabilities=np.stack(course, axis=1),
         moved=np.asarray(jnp.sqrt(jnp.square(state.moves).mean((1, 2)))),

@@ -67,24 +67,24 @@ def build(
     *,
     num_classes: int,
     image: tuple[int, int, int],
-    z: int = 512,
-    w: int = 512,
-    mapping: int = 8,
-    mapping_rate: float = 0.01,
-    label_mapping: int = 8,
-    label_rate: float = 0.01,
-    base: int = 16384,
-    most: int = 512,
+    z_dim: int = 512,
+    w_dim: int = 512,
+    mapping_layers: int = 8,
+    mapping_lr: float = 0.01,
+    label_layers: int = 8,
+    label_lr: float = 0.01,
+    channel_base: int = 16384,
+    channel_max: int = 512,
     synthesis: str = "skip",
     discriminator: str = "resnet",
     activation: str = "lrelu",
-    taps: Sequence = (1, 3, 3, 1),
+    resample_filter: Sequence = (1, 3, 3, 1),
     noise: bool = True,
-    clamp: float | None = None,
-    half: int = 0,
-    group: int = 4,
-    group_channels: int = 1,
-    cmap: int = 0,
+    conv_clamp: float | None = None,
+    num_fp16_res: int = 0,
+    mbstd_group_size: int = 4,
+    mbstd_num_channels: int = 1,
+    cmap_dim: int = 0,
     different: Mapping[str, Any] | None = None,
     dtype: Any = jnp.float32,
 ) -> Networks:
@@ -93,25 +93,26 @@ def build(
     Args:
         num_classes: of the labels; 0 for none.
         image: height, width and channels; height and width are equal.
-        z: entries of latents.
-        w: entries of styles.
-        mapping: layers from latents to styles.
-        mapping_rate: multiplier of their learning rate.
-        label_mapping: layers from a label to what the discriminator compares with, 0 to 8.
-        label_rate: multiplier of their learning rate.
-        base: channels times resolution, before `most` bounds the channels.
-        most: channels.
+        z_dim: entries of latents.
+        w_dim: entries of styles.
+        mapping_layers: layers from latents to styles.
+        mapping_lr: multiplier of their learning rate.
+        label_layers: layers from a label to what the discriminator compares with, 0 to 8.
+        label_lr: multiplier of their learning rate.
+        channel_base: channels times resolution, before `channel_max` bounds the channels.
+        channel_max: channels.
         synthesis: architecture, see `ARCHITECTURES`.
         discriminator: architecture, likewise.
         activation: see `fergen.nn.activation`.
-        taps: of the filter by which resolutions change.
+        resample_filter: taps of the filter by which resolutions change.
         noise: whether the synthesis network has any.
-        clamp: bound of activations in blocks; None for none.
-        half: of the blocks, those of the highest resolutions, so many compute in `dtype`.
-        group: images whose spread the discriminator sees; 0 for the whole batch.
-        group_channels: channels in which it is told; 0 for none.
-        cmap: entries of the discriminator's label vector; 0 for as many as the last block's channels.
-        different: what of base, most, activation, taps, clamp and half the discriminator has otherwise.
+        conv_clamp: bound of activations in blocks; None for none.
+        num_fp16_res: of the blocks, those of the highest resolutions, so many compute in `dtype`.
+        mbstd_group_size: images whose spread the discriminator sees; 0 for the whole batch.
+        mbstd_num_channels: channels in which it is told; 0 for none.
+        cmap_dim: entries of the discriminator's label vector; 0 for as many as the last block's channels.
+        different: what of channel_base, channel_max, activation, resample_filter, conv_clamp and num_fp16_res
+            the discriminator has otherwise.
         dtype: of the computation in these blocks.
 
     Raises:
@@ -124,39 +125,59 @@ def build(
     ):
         if given not in known:
             raise BadInput(f"model stylegan2: expected {name} to be one of {', '.join(known)}, found {given!r}")
-    least = {"z": z - 1, "w": w - 1, "mapping": mapping - 1, "label_mapping": label_mapping, "base": base - 1}
-    least |= {"most": most - 1, "half": half, "group": group, "group_channels": group_channels, "cmap": cmap}
+    least = {"z_dim": z_dim - 1, "w_dim": w_dim - 1, "mapping_layers": mapping_layers - 1, "label_layers": label_layers}
+    least |= {"channel_base": channel_base - 1, "channel_max": channel_max - 1, "num_fp16_res": num_fp16_res}
+    least |= {"mbstd_group_size": mbstd_group_size, "mbstd_num_channels": mbstd_num_channels, "cmap_dim": cmap_dim}
     for name, spare in least.items():
         if spare < 0:
             raise BadInput(f"model stylegan2: {name} is too small")
-    own = {"base": base, "most": most, "activation": activation, "taps": taps, "clamp": clamp, "half": half}
+    own = {
+        "channel_base": channel_base,
+        "channel_max": channel_max,
+        "activation": activation,
+        "resample_filter": resample_filter,
+        "conv_clamp": conv_clamp,
+        "num_fp16_res": num_fp16_res,
+    }
     if not set(different or {}) <= set(own):
         raise BadInput(
             f"model stylegan2: expected different to be of {', '.join(own)}, found {', '.join(different or {})}"
         )
     common, others = (common_of(image, np.dtype(dtype), **options) for options in (own, {**own, **(different or {})}))
     return Networks(
-        mapping=MappingNetwork(z=z, classes=num_classes, w=w, layers=mapping, rate=mapping_rate, activation=activation),
+        mapping=MappingNetwork(
+            z=z_dim, classes=num_classes, w=w_dim, layers=mapping_layers, rate=mapping_lr, activation=activation
+        ),
         synthesis=Synthesis(architecture=synthesis, noise=noise, **common),
         discriminator=Discriminator(
             classes=num_classes,
             architecture=discriminator,
-            group=group,
-            group_channels=group_channels,
-            label_layers=label_mapping,
-            label_rate=label_rate,
-            cmap=cmap or others["layout"].channels[0],
+            group=mbstd_group_size,
+            group_channels=mbstd_num_channels,
+            label_layers=label_layers,
+            label_rate=label_lr,
+            cmap=cmap_dim or others["layout"].channels[0],
             **others,
         ),
     )
 
 
-def common_of(image: tuple[int, int, int], dtype: Any, *, base, most, activation, taps, clamp, half) -> dict[str, Any]:
+def common_of(
+    image: tuple[int, int, int],
+    dtype: Any,
+    *,
+    channel_base,
+    channel_max,
+    activation,
+    resample_filter,
+    conv_clamp,
+    num_fp16_res,
+) -> dict[str, Any]:
     """Return what synthesis network and discriminator are built from alike; arguments and errors as of `build`."""
     return {
-        "layout": Layout.of(image, base=base, most=most, half=half),
+        "layout": Layout.of(image, channel_base=channel_base, channel_max=channel_max, num_fp16_res=num_fp16_res),
         "activation": activation,
-        "taps": fir.normalised(taps),
-        "clamp": clamp,
+        "taps": fir.normalised(resample_filter),
+        "clamp": conv_clamp,
         "dtype": dtype,
     }

@@ -26,7 +26,7 @@ class Layout:
     half: tuple[bool, ...]
 
     @classmethod
-    def of(cls, image: tuple[int, int, int], *, base: int, most: int, half: int) -> "Layout":
+    def of(cls, image: tuple[int, int, int], *, channel_base: int, channel_max: int, num_fp16_res: int) -> "Layout":
         """Lay out the blocks for images.
 
         A block has the channels that one at the same place has where the lowest resolution is 4, so that their numbers
@@ -34,9 +34,10 @@ class Layout:
 
         Args:
             image: height, width and channels.
-            base: channels times resolution.
-            most: channels.
-            half: blocks that compute in the lower precision, counted from the highest resolution; the lowest never.
+            channel_base: channels times resolution.
+            channel_max: channels.
+            num_fp16_res: blocks that compute in the lower precision, counted from the highest resolution; the lowest
+                never.
 
         Raises:
             BadInput: the image is not square, or too small.
@@ -53,10 +54,10 @@ class Layout:
         sizes = [size]
         while sizes[-1] < height:
             sizes.append(2 * sizes[-1])
-        channels = tuple(min(base // (4 << level), most) for level in range(len(sizes)))
+        channels = tuple(min(channel_base // (4 << level), channel_max) for level in range(len(sizes)))
         if min(channels) < 1:
-            raise BadInput(f"model stylegan2: base={base} leaves no channel at {height} pixels")
-        first = max(len(sizes) - half, 1)
+            raise BadInput(f"model stylegan2: channel_base={channel_base} leaves no channel at {height} pixels")
+        first = max(len(sizes) - num_fp16_res, 1)
         return cls(tuple(sizes), channels, colours, tuple(level >= first for level in range(len(sizes))))
 
     @property

@@ -43,6 +43,38 @@ def interpolation(
     return sheets.grid(images, path, labels=classes, headings=way, title=title)
 
 
+def sweep(
+    images: np.ndarray, path: str | Path, *, headings: Sequence[str], classes: Sequence[str] | None = None
+) -> Path:
+    """Write faces under several values of an option, a row per emotion, the values above the columns.
+
+    Args:
+      images: uint8 [rows, columns, h, w, c].
+      path: the PNG file.
+      headings: one for each column.
+      classes: the rows' emotions; None for an unconditional generator.
+
+    Returns:
+      The path.
+    """
+    return sheets.grid(images, path, labels=classes, headings=headings)
+
+
+def mixture(images: np.ndarray, path: str | Path, *, classes: Sequence[str] | None = None) -> Path:
+    """Write mixed styles: the fine ones' faces on top, the coarse ones' on the left.
+
+    Args:
+      images: uint8 [1 + rows, 1 + columns, h, w, c].
+      path: the PNG file.
+      classes: the rows' emotions; None for an unconditional generator.
+
+    Returns:
+      The path.
+    """
+    names = None if classes is None else ["", *classes]
+    return sheets.grid(images, path, labels=names, headings=["coarse"] + ["fine"] * (images.shape[1] - 1), apart=1)
+
+
 def relabelled(images: np.ndarray, path: str | Path, *, classes: Sequence[str]) -> Path:
     """Write real faces, a row each: the face, its reconstruction, and the face under every label.
 

@@ -87,9 +87,13 @@ class Task:
         return State(step=jnp.zeros((), jnp.int32), nets={"cvae": net})
 
     @property
-    def phases(self) -> dict[int, Callable]:
-        """The number of the step with which each phase of the training begins -> its step."""
-        return ({0: replace(self, perceptual=None, guide=None).step} if self.alone else {}) | {self.alone: self.step}
+    def parts(self) -> dict[str, Callable]:
+        """The steps of the two stages: without the terms of frozen networks, where there is such a stage, and with."""
+        return ({"alone": replace(self, perceptual=None, guide=None).step} if self.alone else {}) | {"step": self.step}
+
+    def due(self, step: int) -> tuple[str, ...]:
+        """Return the part that the step of a number is."""
+        return ("alone",) if step < self.alone else ("step",)
 
     def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
         """Take one optimiser step of all three networks.

@@ -92,10 +92,13 @@ class Task:
         return State(step=jnp.zeros((), jnp.int32), nets=nets, scalars=scalars)
 
     @property
-    def phases(self) -> dict[int, Callable]:
-        """The number of the step with which each phase of the training begins -> its step."""
-        start = self.start
-        return {0: partial(self.begin, start), start.steps: self.step} if start else {0: self.step}
+    def parts(self) -> dict[str, Callable]:
+        """The steps before the game, where there are such, and those of the game."""
+        return ({"start": partial(self.begin, self.start)} if self.start else {}) | {"game": self.step}
+
+    def due(self, step: int) -> tuple[str, ...]:
+        """Return the part that the step of a number is."""
+        return ("start",) if self.start and step < self.start.steps else ("game",)
 
     def begin(
         self, start: Start, state: State, batch: dict, key: jax.Array, frozen: dict

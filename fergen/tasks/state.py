@@ -1,6 +1,6 @@
 """What a task trains: arrays only, one pytree that is donated to each step and saved as it is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -75,6 +75,15 @@ def new_net(variables: dict[str, Any], tx, *, ema: bool) -> Net:
     collections = {k: v for k, v in variables.items() if k != "params"}
     params = variables["params"]
     return Net(params, collections, tx.init(params), ema_init(params, collections) if ema else None)
+
+
+def merged(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the metrics of a step from those of its parts: what several parts report adds up."""
+    found: dict[str, Any] = {}
+    for metrics in parts:
+        for name, value in metrics.items():
+            found[name] = found[name] + value if name in found else value
+    return found
 
 
 def updated(net: Net, tx: optax.GradientTransformation, grads: Any, collections: dict) -> tuple[Net, dict]:

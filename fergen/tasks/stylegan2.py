@@ -6,9 +6,9 @@ own: the generator's game; every few steps its path lengths; the discriminator's
 come the generator's moving average and the strength of the augmentation.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -25,11 +25,12 @@ from fergen.losses.path_length import path_length_penalty, path_lengths
 from fergen.models.stylegan2 import Networks, mixed
 from fergen.models.stylegan2_mapping import moved_averages
 from fergen.optim import build as optim
+from fergen.tasks import guide as guides
 from fergen.tasks import stylegan2_options as options
 from fergen.tasks.classifier import conform
 from fergen.tasks.gan_options import checked_control, shares_of
-from fergen.tasks.state import Fixed, State, new_net
-from fergen.tasks.stylegan2_draws import Draws, Fakes, draw
+from fergen.tasks.state import Fixed, State, merged, new_net, recorded
+from fergen.tasks.stylegan2_draws import Draws, Fakes, Given, draw
 from fergen.tasks.stylegan2_nets import (
     NETS,
     by_collection,
@@ -41,7 +42,7 @@ from fergen.tasks.stylegan2_nets import (
     sampler_of,
     shapes_of,
 )
-from fergen.tasks.stylegan2_phases import averaged, lazy, phase
+from fergen.tasks.stylegan2_phases import averaged, phase
 
 __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"]
 
@@ -64,6 +65,7 @@ class Task:
         ada: augmentation of all that the discriminator sees; None for none.
         control: how its strength moves.
         rounds: parts that a batch is computed in, one after the other; their gradients are added.
+        guide: the emotion-consistency term; None for none.
         average: images over which the generator's moving average halves what is past, and as which part of the images
             so far at most; 0 for no such bound.
     """
@@ -78,6 +80,7 @@ class Task:
     ada: ada_settings.Settings | None
     control: ada_control.Control
     rounds: int
+    guide: guides.Guide | None
     average: tuple[float, float]
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
@@ -99,15 +102,53 @@ class Task:
             state: donated.
             batch: image uint8 [b, h, w, c], label int32 [b].
             key: this step's random key.
-            frozen: of no use here.
+            frozen: variables of `guide`, where there is one.
 
         Returns:
             The next state, and scalars: loss (the sum of both games'), its terms, mean logits, norms.
         """
+        return self.update(state, self.given(batch, key, frozen))
+
+    def update(self, state: State, given: Given) -> tuple[State, dict[str, jax.Array]]:
+        """Compute a step of all phases from its numbers; result as of `step`."""
+        reports = []
+        for take in self.phases().values():
+            state, metrics = take(state, given)
+            reports.append(metrics)
+        return state, merged(reports)
+
+    @property
+    def parts(self) -> dict[str, Callable]:
+        """The phases as programs of their own, arguments and result as of `step`: the lazy ones are not in each."""
+        return {
+            name: lambda state, batch, key, frozen, take=take: take(state, self.given(batch, key, frozen))
+            for name, take in self.phases().items()
+        }
+
+    def due(self, step: int) -> tuple[str, ...]:
+        """Return the phases of the step of a number."""
+        intervals = {"lengths": self.loss["pl_interval"], "slope": self.loss["r1_interval"]}
+        return tuple(name for name in self.phases() if step % intervals.get(name, 1) == 0)
+
+    def phases(self) -> dict[str, Callable]:
+        """Return name -> (state, numbers) -> (state, scalars), in the order of a step."""
+        return {
+            "generator": self.play,
+            **({"lengths": self.smooth} if self.loss["pl"] else {}),
+            "discriminator": self.judge,
+            **({"slope": self.penalise} if self.loss["r1"] else {}),
+            "close": self.close,
+        }
+
+    def given(self, batch: Mapping[str, jax.Array], key: jax.Array, frozen: dict[str, Any]) -> Given:
+        """Return the numbers of a step, drawn and read; arguments as of `step`."""
         reals = random_mirror(named(key, "mirror"), conform(batch["image"], self.spec), self.mirror)
         classes = self.networks.mapping.classes
         labels = encoded(batch["label"], classes)[:, :classes] if classes else jnp.zeros((len(reals), 0))
-        return self.update(state, reals, labels, self.draws(named(key, "draws"), len(reals)))
+        # Round i takes every so manieth image: the leading axis keeps its meaning, and its sharding.
+        parts = (len(reals) // self.rounds, self.rounds)
+        reals, labels = (x.reshape(*parts, *x.shape[1:]).swapaxes(0, 1) for x in (reals, labels))
+        return Given(reals, labels, self.draws(named(key, "draws"), parts[0] * parts[1]), frozen)
 
     def draws(self, key: jax.Array, batch: int) -> Draws:
         """Draw the numbers of a step of so many images."""
@@ -123,45 +164,33 @@ class Task:
             settings=self.ada,
         )
 
-    def update(
-        self,
-        state: State,
-        reals: jax.Array,
-        labels: jax.Array,
-        draws: Draws,
-    ) -> tuple[State, dict[str, jax.Array]]:
-        """Compute a step from its draws.
-
-        Args:
-            state: before the step.
-            reals: images [b, h, w, c] in [-1, 1].
-            labels: theirs, [b, classes].
-            draws: from `draws`, or recorded.
-
-        Returns:
-            As `step`.
-        """
-        g, d, loss, step = state.nets["generator"], state.nets["discriminator"], self.loss, state.step
-        p, pl_mean = state.scalars.get("ada_p"), state.scalars["pl_mean"]
-        # Round i takes every so manieth image: the leading axis keeps its meaning, and its sharding.
-        parts = (len(reals) // self.rounds, self.rounds)
-        reals, labels = (x.reshape(*parts, *x.shape[1:]).swapaxes(0, 1) for x in (reals, labels))
-
-        def seen(images: jax.Array, drawn: ada.Draws | None) -> jax.Array:
-            if self.ada is None or drawn is None or p is None:
-                return images
-            return ada.apply(images, drawn, p, self.ada)[0]
-
-        def judge(params: Any, images: jax.Array, labels: jax.Array) -> jax.Array:
-            return self.networks.discriminator.apply({"params": params}, images, labels)
+    def play(self, state: State, given: Given) -> tuple[State, dict[str, jax.Array]]:
+        """The generator's game: its faces are to look real under their labels, and to convince the guide."""
+        g, d, p = state.nets["generator"], state.nets["discriminator"], state.scalars.get("ada_p")
 
         def game(params: Any, buffers: Any, x: tuple) -> tuple:
-            fakes, augment = x
+            fakes, augment, views = x
             ws, buffers = self.styles(params, buffers, fakes)
             images = self.synthesise(params, buffers, ws, fakes.noise)
-            logits = judge(d.params, seen(images, augment), fakes.labels)
-            total = jax.nn.softplus(-logits).mean()
-            return total, (buffers, {"adversarial": total})
+            logits = self.logits(d.params, self.seen(images, augment, p), fakes.labels)
+            terms = {"adversarial": jax.nn.softplus(-logits).mean()}
+            if self.guide:
+                asked, shown = fakes.labels.argmax(1), images.clip(-1, 1)
+                terms["guide"] = self.guide.loss(views, given.frozen["guide"], shown, asked)
+            return sum(terms.values()), (buffers, terms)
+
+        g, buffers, terms, norms = phase(game, g, self.tx["generator"], g.collections, given.draws.main)
+        g = g.replace(collections=buffers)
+        metrics = {
+            "loss": sum(terms.values()),
+            **{f"generator/{name}": value for name, value in terms.items()},
+            **{f"norm/generator/{name}": value for name, value in norms.items()},
+        }
+        return state.replace(nets={**state.nets, "generator": g}), metrics
+
+    def smooth(self, state: State, given: Given) -> tuple[State, dict[str, jax.Array]]:
+        """Every few steps: steps in style are to change faces by as much everywhere."""
+        g, loss = state.nets["generator"], self.loss
 
         def lengths(params: Any, carry: Any, x: tuple) -> tuple:
             buffers, mean = carry
@@ -171,20 +200,45 @@ class Task:
             penalty, mean = path_length_penalty(found, mean, loss["pl_decay"])
             return loss["pl_interval"] * loss["pl"] * penalty, ((buffers, mean), {"path": loss["pl"] * penalty})
 
-        def judged(params: Any, buffers: Any, x: tuple) -> tuple:
+        carry = (g.collections, state.scalars["pl_mean"])
+        g, (buffers, mean), seen, _ = phase(lengths, g, self.tx["generator"], carry, given.draws.lengths)
+        nets = {**state.nets, "generator": g.replace(collections=buffers)}
+        metrics = {"generator/path": seen["path"], "pl_mean": mean}
+        return state.replace(nets=nets, scalars={**state.scalars, "pl_mean": mean}), metrics
+
+    def judge(self, state: State, given: Given) -> tuple[State, dict[str, jax.Array]]:
+        """The discriminator's game: it is to tell real faces under their labels from made ones."""
+        g, d, p = state.nets["generator"], state.nets["discriminator"], state.scalars.get("ada_p")
+
+        def game(params: Any, buffers: Any, x: tuple) -> tuple:
             (fakes, of_fakes, of_reals), reals, labels = x
             ws, buffers = self.styles(g.params, buffers, fakes)
             images = self.synthesise(g.params, buffers, ws, fakes.noise)
-            fake = judge(params, seen(images, of_fakes), fakes.labels)
-            real = judge(params, seen(reals, of_reals), labels)
+            fake = self.logits(params, self.seen(images, of_fakes, p), fakes.labels)
+            real = self.logits(params, self.seen(reals, of_reals, p), labels)
             total = jax.nn.softplus(fake).mean() + jax.nn.softplus(-real).mean()
             return total, (buffers, {"adversarial": total, "fake": fake.mean(), "real": real.mean(), "logits": real})
+
+        inputs = (given.draws.judged, given.reals, given.labels)
+        d, buffers, seen, norms = phase(game, d, self.tx["discriminator"], g.collections, inputs)
+        logits = seen.pop("logits")
+        metrics = {
+            "loss": seen["adversarial"],
+            **{f"discriminator/{name}": value for name, value in seen.items()},
+            **{f"norm/discriminator/{name}": value for name, value in norms.items()},
+        }
+        nets = {"generator": g.replace(collections=buffers), "discriminator": d}
+        return state.replace(nets=nets, scalars=self.observed(state.scalars, logits)), metrics
+
+    def penalise(self, state: State, given: Given) -> tuple[State, dict[str, jax.Array]]:
+        """Every few steps: the discriminator is to be flat at real faces (R1)."""
+        d, p, loss = state.nets["discriminator"], state.scalars.get("ada_p"), self.loss
 
         def slope(params: Any, carry: Any, x: tuple) -> tuple:
             augment, reals, labels = x
 
             def logits(images: jax.Array) -> tuple:
-                found = judge(params, seen(images, augment), labels)
+                found = self.logits(params, self.seen(images, augment, p), labels)
                 return found.sum(), found
 
             # With respect to the images before augmentation.
@@ -192,37 +246,36 @@ class Task:
             penalty = loss["r1"] / 2 * jnp.square(gradient).sum((1, 2, 3)).mean()
             return loss["r1_interval"] * penalty, (carry, {"r1": penalty, "logits": real})
 
-        g, buffers, main, norms = phase(game, g, self.tx["generator"], g.collections, draws.main)
-        take = partial(phase, lengths, tx=self.tx["generator"], inputs=draws.lengths)
-        g, (buffers, pl_mean), path = lazy(take, g, (buffers, pl_mean), step, loss["pl_interval"] if loss["pl"] else 0)
-        inputs = (draws.judged, reals, labels)
-        d, buffers, judgement, d_norms = phase(judged, d, self.tx["discriminator"], buffers, inputs)
-        take = partial(phase, slope, tx=self.tx["discriminator"], inputs=(draws.penalised, reals, labels))
-        d, _, penalty = lazy(take, d, (), step, loss["r1_interval"] if loss["r1"] else 0)
+        inputs = (given.draws.penalised, given.reals, given.labels)
+        d, _, seen, _ = phase(slope, d, self.tx["discriminator"], (), inputs)
+        scalars = self.observed(state.scalars, seen["logits"])
+        return state.replace(nets={**state.nets, "discriminator": d}, scalars=scalars), {"discriminator/r1": seen["r1"]}
 
-        g = g.replace(collections=buffers)
-        g = g.replace(ema=averaged(g, step, reals.shape[0] * reals.shape[1], self.average))
-        scalars = {**state.scalars, "pl_mean": pl_mean}
+    def close(self, state: State, given: Given) -> tuple[State, dict[str, jax.Array]]:
+        """The end of a step: the generator's average and the strength of the augmentation move."""
+        g, scalars, images = state.nets["generator"], state.scalars, math.prod(given.reals.shape[:2])
+        g = g.replace(ema=averaged(g, state.step, images, self.average))
         if self.ada:
-            scalars = ada_control.observe(scalars, judgement.pop("logits"))
-            due = (step % loss["r1_interval"] == 0) if loss["r1"] else False
-            scalars = ada_control.observe(scalars, penalty["logits"], jnp.float32(due)) if loss["r1"] else scalars
-            scalars = ada_control.adapt(scalars, step, reals.shape[0] * reals.shape[1], self.control)
-        judged_total = judgement["adversarial"]
+            scalars = ada_control.adapt(scalars, state.step, images, self.control)
         metrics = {
-            "loss": sum(main.values()) + judged_total,
-            **{f"generator/{name}": value for name, value in {**main, **path}.items()},
-            "discriminator/adversarial": judged_total,
-            "discriminator/real": judgement["real"],
-            "discriminator/fake": judgement["fake"],
-            **({"discriminator/r1": penalty["r1"]} if loss["r1"] else {}),
-            "pl_mean": pl_mean,
-            "learning_rate": self.rate(step),
-            **{f"norm/generator/{name}": value for name, value in norms.items()},
-            **{f"norm/discriminator/{name}": value for name, value in d_norms.items()},
+            "learning_rate": self.rate(state.step),
             **{name: value for name, value in scalars.items() if name == "ada_p"},
         }
-        return State(step=step + 1, nets={"generator": g, "discriminator": d}, scalars=scalars), metrics
+        return State(step=state.step + 1, nets={**state.nets, "generator": g}, scalars=scalars), metrics
+
+    def observed(self, scalars: dict[str, jax.Array], logits: jax.Array) -> dict[str, jax.Array]:
+        """Return the scalars after the discriminator's logits of real images were seen."""
+        return ada_control.observe(scalars, logits) if self.ada else scalars
+
+    def seen(self, images: jax.Array, drawn: ada.Draws | None, p: jax.Array | None) -> jax.Array:
+        """Return images as the discriminator sees them: augmented with strength p."""
+        if self.ada is None or drawn is None or p is None:
+            return images
+        return ada.apply(images, drawn, p, self.ada)[0]
+
+    def logits(self, params: Any, images: jax.Array, labels: jax.Array) -> jax.Array:
+        """Return the discriminator's logits [n]."""
+        return self.networks.discriminator.apply({"params": params}, images, labels)
 
     def styles(self, params: Any, buffers: Any, fakes: Fakes) -> tuple[jax.Array, Any]:
         """Return styles [n, layers, w], mixed, and the buffers with the mean styles moved by those before mixing."""
@@ -249,19 +302,19 @@ class Task:
 
 
 def references(config) -> dict[str, str]:
-    """Return the fixed networks that training needs: none."""
-    return {}
+    """Return the fixed networks that training needs: the guide."""
+    return guides.references(config)
 
 
 def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, conditional, resolution, sampler, loss, augment, fake_labels, optim, average, rounds,
-            freeze_d, batch_size, precision.
+        config: fields model, conditional, resolution, sampler, loss, augment, fake_labels, guide, optim, average,
+            rounds, freeze_d, batch_size, precision.
         train: the training set, for its classes, image shape, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
-        fixed: none is needed.
+        fixed: the networks of `references`.
 
     Raises:
         BadInput: a field is out of range, or does not go with another.
@@ -278,10 +331,11 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "image": {"height": height, "width": width, "channels": channels},
         "data": {"hash": data.hash, "split": train.name},
         "nets": list(NETS),
-        "latent": [config.model.z],
+        "latent": [config.model.z_dim],
         "conditional": config.conditional,
         "prior": (counts / counts.sum()).tolist(),
         "sampler": dict(config.sampler),
+        **recorded("guide", fixed),
     }
     networks = networks_of(spec)
     sampler_of(spec)
@@ -297,5 +351,6 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         ada=settings if ada.label_size(settings, channels) else None,
         control=checked_control(config.augment.control),
         rounds=options.rounds_of(config),
+        guide=guides.guide_of(config, spec, fixed),
         average=options.average_of(config),
     )

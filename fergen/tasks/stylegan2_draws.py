@@ -1,6 +1,6 @@
 """What one training step of StyleGAN2 draws: apart from what it computes, so that recorded numbers can be replayed."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -34,16 +34,32 @@ class Draws(NamedTuple):
     """What the four phases draw; every array has an axis of rounds in front.
 
     Attributes:
-        main: the generator's game, and how the discriminator sees its images.
+        main: the generator's game, how the discriminator sees its images, and the key of the guide's views.
         lengths: fakes of the path lengths, and the images y of standard normal pixels.
         judged: fakes of the discriminator's game, and how it sees them and the real images.
         penalised: how it sees real images where its slope is penalised.
     """
 
-    main: tuple[Fakes, ada.Draws | None]
+    main: tuple[Fakes, ada.Draws | None, jax.Array | None]
     lengths: tuple[Fakes, jax.Array]
     judged: tuple[Fakes, ada.Draws | None, ada.Draws | None]
     penalised: ada.Draws | None
+
+
+class Given(NamedTuple):
+    """What a step is computed from; arrays have an axis of rounds in front.
+
+    Attributes:
+        reals: images [rounds, n, h, w, c] in [-1, 1].
+        labels: theirs, [rounds, n, classes].
+        draws: the numbers drawn.
+        frozen: variables of the guide, where there is one.
+    """
+
+    reals: jax.Array
+    labels: jax.Array
+    draws: Draws
+    frozen: dict[str, Any]
 
 
 def draw(
@@ -96,7 +112,7 @@ def draw(
         few = max(n // shrink, 1)
         pixels = jax.random.normal(named(key, "lengths/pixels"), (few, size, size, channels))
         return Draws(
-            main=(fakes(named(key, "main"), n), seen(named(key, "main/seen"))),
+            main=(fakes(named(key, "main"), n), seen(named(key, "main/seen")), named(key, "main/views")),
             lengths=(fakes(named(key, "lengths"), few), pixels),
             judged=(
                 fakes(named(key, "judged"), n),

@@ -1,4 +1,4 @@
-"""What the phases of a StyleGAN2 step have in common: optimiser steps over rounds, now and then, and the average."""
+"""What the phases of a StyleGAN2 step have in common: an optimiser step over rounds, and the average."""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,31 +46,6 @@ def phase(loss: Loss, net: Net, tx: optax.GradientTransformation, carry: Any, in
     net, norms = updated(net, tx, grads, net.collections)
     seen = {key: value if key == "logits" else value.mean() for key, value in seen.items()}
     return net, carry, seen, norms
-
-
-def lazy(
-    take: Callable[..., tuple], net: Net, carry: Any, step: jax.Array, interval: int
-) -> tuple[Net, Any, dict[str, jax.Array]]:
-    """Take a phase every `interval` steps; its scalars count as often, so that their means are right.
-
-    Args:
-        take: `phase` of all but net and carry.
-        net: the net.
-        carry: see `phase`.
-        step: number of the step.
-        interval: 0 for never.
-    """
-    if not interval:
-        return net, carry, {}
-
-    def due(net: Net, carry: Any) -> tuple:
-        net, carry, seen, _ = take(net=net, carry=carry)
-        return net, carry, {key: value if key == "logits" else interval * value for key, value in seen.items()}
-
-    def between(net: Net, carry: Any) -> tuple:
-        return net, carry, jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(due, net, carry)[2])
-
-    return jax.lax.cond(step % interval == 0, due, between, net, carry)
 
 
 def averaged(net: Net, step: jax.Array, batch: int, average: tuple[float, float]) -> dict[str, Any]:

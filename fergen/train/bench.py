@@ -2,6 +2,7 @@
 
 import resource
 import time
+from collections import Counter
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 
 from fergen.evals import sampling
 from fergen.train.flops import flops
+from fergen.train.parts import kinds_of
 from fergen.train.setup import prepare, run_key
 
 
@@ -20,11 +22,12 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         seconds: about how long each of the three measurements runs.
 
     Returns:
-        compile_seconds of one step; step_images_per_second (one block, again and again), input_images_per_second
-        (blocks alone, gathered on the device), train_images_per_second (both, as training does it), outside_step (the
-        share of time that training spends outside the compiled call), flops_per_image and flops_per_second
-        (convolutions and matrix products as computed), predict_images_per_second (of a classifier), samples_per_second
-        (of a generator), peak_memory_bytes, parameters, batch_size, device.
+        compile_seconds of the last quarter's programs; step_images_per_second (one block, again and again; where steps
+        are of several kinds, their mean by share), seconds_per_kimg (of each kind, named by its parts),
+        input_images_per_second (blocks alone, gathered on the device), train_images_per_second (both, as training does
+        it), outside_step (the share of time that training spends outside the compiled call), flops_per_image and
+        flops_per_second (convolutions and matrix products as computed), predict_images_per_second (of a classifier),
+        samples_per_second (of a generator), peak_memory_bytes, parameters, batch_size, device.
     """
     this = prepare(config)
     k, images = config.scan, config.scan * config.batch_size
@@ -34,13 +37,15 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
 
     began = time.perf_counter()
     item = jax.tree.map(lambda x: x[0], block)
-    jax.jit(this.one).lower(state, this.frozen, this.source.arrays, item).compile()
+    # The last quarter stands for the run: a start or a first stage of another kind is over.
+    kinds = kinds_of(this.due, range(3 * this.steps // (4 * k) * k, this.steps, k), k)
+    for name in sorted({name for kind in kinds for name in kind}):
+        jax.jit(this.parts[name]).lower(state, this.frozen, this.source.arrays, item).compile()
     compile_seconds = time.perf_counter() - began
     holder, state_shapes = [state], jax.eval_shape(lambda: state)
-    dispatch = this.dispatch(this.steps)
 
-    def step(block) -> None:
-        holder[0], metrics = dispatch(holder[0], this.frozen, this.source.arrays, block)
+    def step(block, number: int) -> None:
+        holder[0], metrics = this.take(number, holder[0], this.frozen, this.source.arrays, block)
         jax.block_until_ready(metrics)
 
     position = [0]
@@ -51,26 +56,35 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         return this.source.block(position[0], k)
 
     gather = jax.jit(lambda arrays, block: jax.lax.map(lambda item: this.source.read(arrays, item), block))
-    step_rate, _ = rate(lambda: step(block), images, seconds)
+    rates = {
+        kind: rate(lambda first=first: step(block, first), images, seconds)[0] for kind, (first, _) in kinds.items()
+    }
+    step_rate = 1 / sum(share / rates[kind] for kind, (_, share) in kinds.items())
     input_rate, _ = rate(lambda: jax.block_until_ready(gather(this.source.arrays, read())), images, seconds)
-    inside = [0.0]
+    inside, begin = [0.0], (this.steps - 1) // k * k - 15 * k
 
     def both() -> None:
         fresh = read()
         called = time.perf_counter()
-        step(fresh)
+        step(fresh, max(begin + position[0] % (16 * k), 0))
         inside[0] += time.perf_counter() - called
 
     both()
     inside[0] = 0.0
     train_rate, spent = rate(both, images, seconds, warm=False)
-    per_image = flops(this.one, state_shapes, this.frozen, this.source.arrays, item) / config.batch_size
+    shapes = (state_shapes, this.frozen, this.source.arrays, item)
+    work = {name: flops(this.parts[name], *shapes) for name in sorted(set().union(*kinds))}
+    per_image = sum(share * sum(work[name] for name in kind) for kind, (_, share) in kinds.items()) / images
     return {
         "device": f"{this.mesh.size} x {jax.devices()[0].device_kind}",
         "parameters": parameters,
         "batch_size": config.batch_size,
         "compile_seconds": compile_seconds,
         "step_images_per_second": step_rate,
+        "seconds_per_kimg": {
+            " + ".join(f"{n} {name}" if n > 1 else name for name, n in Counter(kind).items()): 1000 / found
+            for kind, found in rates.items()
+        },
         "input_images_per_second": input_rate,
         "train_images_per_second": train_rate,
         "outside_step": 1 - inside[0] / spent,

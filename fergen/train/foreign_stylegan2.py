@@ -82,9 +82,9 @@ def describe(found: stylegan2.Official, variables: dict[str, Any]) -> list[str]:
         f"found       {found.form}",
         f"images      {image['height']}x{image['width']}, channels: {image['channels']}",
         f"classes     {classes}",
-        f"latents     z {model['z']}, w {model['w']}, mapping of {model['mapping']} layers",
+        f"latents     z {model['z_dim']}, w {model['w_dim']}, mapping of {model['mapping_layers']} layers",
         f"generator   architecture {model['synthesis']}, {counts['generator']:,} parameters",
-        f"critic      {critic}, labels through {model['label_mapping']} layers",
+        f"critic      {critic}, labels through {model['label_layers']} layers",
     ]
 
 
@@ -106,7 +106,10 @@ def write_official(reference: str, out: str | Path) -> int:
     if size & (size - 1):
         raise BadInput(f"weights '{reference}': the official code takes powers of two, and these are {size} pixels")
     model = net.spec["model"]
-    taps = {"G_ema": model["taps"], "D": model.get("different", {}).get("taps", model["taps"])}
+    taps = {
+        "G_ema": model["resample_filter"],
+        "D": model.get("different", {}).get("resample_filter", model["resample_filter"]),
+    }
     state = {}
     for theirs_name, name in (("G_ema", "generator"), ("D", "discriminator")):
         own = theirs(part(net.variables, name), normalised(taps[theirs_name]), discriminator=name == "discriminator")

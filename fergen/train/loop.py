@@ -116,7 +116,7 @@ def train(
             break
         block = this.source.block(step, k)
         called = time.monotonic()
-        state, metrics = this.dispatch(step)(state, this.frozen, this.source.arrays, block)
+        state, metrics = this.take(step, state, this.frozen, this.source.arrays, block)
         step += k
         jax.block_until_ready(metrics)
         inside += time.monotonic() - called

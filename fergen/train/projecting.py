@@ -110,13 +110,13 @@ def project(
     return Projected([item.source for item in items], targets, np.asarray(to_uint8(found.images)), found, about)
 
 
-def stylegan2_of(reference: str) -> Restored:
-    """Restore a StyleGAN2.
+def stylegan2_of(reference: str, **sampler: Any) -> Restored:
+    """Restore a StyleGAN2, some of its sampler's options replaced; see `faces.generator`.
 
     Raises:
         BadInput: no such weights, or other ones.
     """
-    net = faces.generator(reference)
+    net = faces.generator(reference, **sampler)
     if net.spec["task"] != "stylegan2":
         raise BadInput(f"weights '{reference}': expected a stylegan2, found a {net.spec['task']}: it has no styles")
     return net

@@ -1,19 +1,17 @@
 """What a config determines before the first step: data, task, input, and the compiled step."""
 
-import functools
 import importlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
 from fergen.core import lineage as lineages
 from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
 from fergen.data import dataset, labels
 from fergen.train import inputs
+from fergen.train.parts import due_of, parts_of, taker
 from fergen.train.restore import restore
 
 
@@ -29,9 +27,10 @@ class Run(NamedTuple):
         steps: optimiser steps of the whole run, a multiple of config.scan.
         mesh: the device mesh.
         init: compiled (key) -> State, replicated.
-        one: pure (state, frozen, arrays, item) -> (state, metrics), one step; of the last phase, where there are such.
-        phases: first step -> compiled (state, frozen, arrays, block) -> (state, metrics), config.scan steps; the state
-            is donated. In order; one unless the task's training has several.
+        parts: name -> pure (state, frozen, arrays, item) -> (state, metrics); see `fergen.train.parts`.
+        due: number of a step -> the parts that it runs.
+        take: compiled (number of a step, state, frozen, arrays, block) -> (state, metrics), config.scan steps; the
+            state is donated.
         frozen: variables of fixed networks, by name.
     """
 
@@ -43,13 +42,10 @@ class Run(NamedTuple):
     steps: int
     mesh: Any
     init: Callable
-    one: Callable
-    phases: dict[int, Callable]
+    parts: dict[str, Callable]
+    due: Callable[[int], tuple[str, ...]]
+    take: Callable
     frozen: dict[str, Any]
-
-    def dispatch(self, step: int) -> Callable:
-        """Return what takes the config.scan steps from this one on."""
-        return self.phases[max(first for first in self.phases if first <= step)]
 
 
 def prepare(config) -> Run:
@@ -74,11 +70,9 @@ def prepare(config) -> Run:
     whole = meshes.replicated(mesh)
     frozen = {name: meshes.place(net.variables, whole) for name, net in fixed.items()}
     init = jax.jit(lambda key: task.init(key, source.spec), out_shardings=whole)
-    # Compiled one by one, when their turn comes: a branch within one program costs XLA's CPU backend half of its speed.
-    steps_of = getattr(task, "phases", {0: task.step})
-    ones = {first: one_step(step, source, run_key(config)) for first, step in steps_of.items()}
-    phases = {first: dispatch_of(one, k, whole) for first, one in ones.items()}
-    return Run(config, task, source, validation, lineage, steps, mesh, init, ones[max(ones)], phases, frozen)
+    parts, due = parts_of(task, source, run_key(config)), due_of(task)
+    take = taker(parts, due, k, whole)
+    return Run(config, task, source, validation, lineage, steps, mesh, init, parts, due, take, frozen)
 
 
 def check(config) -> None:
@@ -144,43 +138,3 @@ def splits(options) -> tuple[dataset.Split, dataset.Split | None]:
         # What was trained on can choose nothing: a final run has a frozen schedule and no validation.
         return labels.join(train, validation), None
     return train, validation
-
-
-def one_step(step: Callable, source, key: jax.Array) -> Callable:
-    """Return (state, frozen, arrays, item of the input) -> (state, metrics), with the step's own key."""
-
-    def one(state, frozen, arrays, item):
-        batch = source.read(arrays, item)
-        return step(state, batch, jax.random.fold_in(key, state.step), frozen)
-
-    return one
-
-
-def dispatch_of(one: Callable, k: int, sharding) -> Callable:
-    """Return (state, frozen, arrays, block of k batches) -> (state, metrics averaged over the k steps).
-
-    On accelerators the k steps are one compiled scan. XLA's CPU backend runs the body of a loop on one core (85
-    images/s where the step alone does 280), so there one compiled step is called k times; the numbers are the same.
-    """
-
-    def many(state, frozen, arrays, block):
-        state, metrics = jax.lax.scan(lambda s, item: one(s, frozen, arrays, item), state, block, length=k)
-        return state, jax.tree.map(lambda m: m.mean(0), metrics)
-
-    def single(state, frozen, arrays, block, i):
-        return one(state, frozen, arrays, jax.tree.map(lambda x: x[i], block))
-
-    jit = functools.partial(jax.jit, donate_argnums=(0,), out_shardings=(sharding, sharding))
-    if jax.default_backend() != "cpu":
-        return jit(many)
-    step, mean = jit(single), jax.jit(lambda all_metrics: jax.tree.map(lambda *m: jnp.stack(m).mean(0), *all_metrics))
-
-    def repeat(state, frozen, arrays, block):
-        seen = []
-        for i in range(k):
-            state, metrics = step(state, frozen, arrays, block, np.int32(i))
-            # Collectives of several virtual devices can stall when dispatches pile up.
-            seen.append(jax.block_until_ready(metrics))
-        return state, mean(seen)
-
-    return repeat

@@ -15,6 +15,7 @@ from fergen.core import mesh
 from fergen.core.errors import BadInput, Preempted
 from fergen.core.record import rows
 from fergen.core.tree import leaf_names
+from fergen.tasks.state import merged
 from fergen.train import checkpoints, loop, setup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,13 +131,16 @@ def test_the_task_builds_and_its_step_traces(name):
     def form(tree):
         return {leaf: (x.shape, x.dtype) for leaf, x in leaf_names(tree).items()}
 
-    steps = getattr(run.task, "phases", {0: run.task.step})
-    assert list(run.phases) == list(steps)
-    for step in steps.values():
-        after, metrics = jax.eval_shape(step, state, run.source.spec, key, run.frozen)
+    item = jax.tree.map(lambda x: x[0], run.source.block(0, 1))
+    seen = {}
+    for name, part in run.parts.items():
+        after, seen[name] = jax.eval_shape(part, state, run.frozen, run.source.arrays, item)
         assert form(after) == form(state)
-        assert all(value.shape == () for value in metrics.values())
-        assert metrics["loss"].dtype == np.float32
+        assert all(value.shape == () for value in seen[name].values())
+    for step in range(32):
+        due = run.due(step)
+        assert merged([{"loss": 1} for name in due if "loss" in seen[name]])["loss"] >= 1
+        assert set(due) <= set(run.parts)
     params = [leaf.dtype for net in state.nets.values() for leaf in jax.tree.leaves(net.params)]
     assert set(params) == {np.dtype("float32")}
 

@@ -62,8 +62,8 @@ TASKS = {
     "flow": Row(config="procedural_flow:smoke", whole=(), smooth=SMOOTH),
     "stylegan2": Row(
         config="fer2013_stylegan2_small:smoke",
-        whole=("model.base=64", "model.most=8", "model.label_mapping=1", "augment.ada.preset=color",
-               "augment.control.p=0.5"),
+        whole=("guide.reference=", "guide.weight=0", "model.channel_base=64", "model.channel_max=8",
+               "model.label_layers=1", "augment.ada.preset=color", "augment.control.p=0.5"),
         smooth=SMOOTH,
     ),
 }  # fmt: skip

@@ -138,10 +138,11 @@ def spec(architecture="skip", critic="resnet", labels=3, size=16, channels=1, **
     return {
         "task": "stylegan2",
         "model": {
-            "name": "stylegan2", "z": 6, "w": 8, "mapping": 2, "mapping_rate": 0.01, "label_mapping": 1,
-            "label_rate": 0.01, "synthesis": architecture, "discriminator": critic, "noise": True, "group": 2,
-            "group_channels": 1, "cmap": 0, "base": 64, "most": 8, "half": 0, "clamp": None,
-            "taps": [1.0, 3.0, 3.0, 1.0], "activation": "lrelu", "different": {}, "dtype": "float32", **model,
+            "name": "stylegan2", "z_dim": 6, "w_dim": 8, "mapping_layers": 2, "mapping_lr": 0.01, "label_layers": 1,
+            "label_lr": 0.01, "synthesis": architecture, "discriminator": critic, "noise": True, "mbstd_group_size": 2,
+            "mbstd_num_channels": 1, "cmap_dim": 0, "channel_base": 64, "channel_max": 8, "num_fp16_res": 0,
+            "conv_clamp": None, "resample_filter": [1.0, 3.0, 3.0, 1.0], "activation": "lrelu", "different": {},
+            "dtype": "float32", **model,
         },
         "classes": list(CLASSES[:labels]) or ["face"],
         "image": {"height": size, "width": size, "channels": channels},
@@ -158,7 +159,7 @@ def official_states(given):
     shapes = jax.eval_shape(lambda key: initial(given, key), jax.random.key(0))
     rng = np.random.default_rng(0)
     nets = jax.tree.map(lambda x: rng.normal(size=x.shape).astype(np.float32), shapes)
-    taps = normalised(given["model"]["taps"])
+    taps = normalised(given["model"]["resample_filter"])
     return nets, {
         "G_ema": theirs(nets["generator"], taps, discriminator=False),
         "D": theirs(nets["discriminator"], taps, discriminator=True),
@@ -169,14 +170,19 @@ def arguments(given):
     """Constructor arguments of the reference code's networks for a spec."""
     m, size, labels = given["model"], given["image"], len(given["classes"]) if given["conditional"] else 0
     common = {"c_dim": labels, "img_resolution": size["height"], "img_channels": size["channels"]}
-    sizes = {"channel_base": m["base"], "channel_max": m["most"], "num_fp16_res": m["half"], "conv_clamp": m["clamp"]}
-    block = {"resample_filter": m["taps"], "activation": m["activation"]}
-    g = {**common, "z_dim": m["z"], "w_dim": m["w"], "mapping_kwargs": {"num_layers": m["mapping"]}}
+    sizes = {
+        "channel_base": m["channel_base"],
+        "channel_max": m["channel_max"],
+        "num_fp16_res": m["num_fp16_res"],
+        "conv_clamp": m["conv_clamp"],
+    }
+    block = {"resample_filter": m["resample_filter"], "activation": m["activation"]}
+    g = {**common, "z_dim": m["z_dim"], "w_dim": m["w_dim"], "mapping_kwargs": {"num_layers": m["mapping_layers"]}}
     g["synthesis_kwargs"] = {**sizes, **block, "architecture": m["synthesis"], "use_noise": m["noise"]}
     d = {**common, **sizes, "architecture": m["discriminator"], "block_kwargs": block}
     d |= {
-        "mapping_kwargs": {"num_layers": m["label_mapping"]},
-        "epilogue_kwargs": {"mbstd_group_size": m["group"], "mbstd_num_channels": m["group_channels"]},
+        "mapping_kwargs": {"num_layers": m["label_layers"]},
+        "epilogue_kwargs": {"mbstd_group_size": m["mbstd_group_size"], "mbstd_num_channels": m["mbstd_num_channels"]},
     }
     return g, d
 
@@ -210,8 +216,14 @@ def written(tmp_path, data, name="snapshot.pkl"):
     [
         ({}, {}),
         ({"labels": 0, "channels": 3, "architecture": "orig", "critic": "skip"}, {"last": True}),
-        ({"architecture": "resnet", "critic": "orig", "clamp": 256.0, "half": 2, "size": 32}, {"protocol": 3}),
-        ({"noise": False, "taps": [1.0, 2.0, 4.0, 3.0], "group_channels": 0, "label_mapping": 8}, {"protocol": 3}),
+        (
+            {"architecture": "resnet", "critic": "orig", "conv_clamp": 256.0, "num_fp16_res": 2, "size": 32},
+            {"protocol": 3},
+        ),
+        (
+            {"noise": False, "resample_filter": [1.0, 2.0, 4.0, 3.0], "mbstd_num_channels": 0, "label_layers": 8},
+            {"protocol": 3},
+        ),
     ],
 )
 def test_snapshots_are_read_bit_for_bit(tmp_path, options, form):
@@ -227,7 +239,7 @@ def test_snapshots_are_read_bit_for_bit(tmp_path, options, form):
         assert read.keys() == wanted.keys()
         for name, value in read.items():
             np.testing.assert_array_equal(value, wanted[name], err_msg=name)
-        taps = normalised(given["model"]["taps"])
+        taps = normalised(given["model"]["resample_filter"])
         state = theirs(found.variables[net], taps, discriminator=net == "discriminator")
         again = ours(state)
         for name, value in leaf_names({kind: tree for kind, tree in again.items() if tree}).items():
@@ -269,7 +281,7 @@ def test_converted_weights_are_weights_like_any_other(tmp_path, capsys):
 
 
 def test_other_sizes_of_the_discriminator_are_kept(tmp_path):
-    given = spec(different={"most": 4})
+    given = spec(different={"channel_max": 4})
     _, states = official_states(given)
     g, d = arguments(given)
     content = {
@@ -278,12 +290,18 @@ def test_other_sizes_of_the_discriminator_are_kept(tmp_path):
     }
     out = tmp_path / "a.safetensors"
     convert(written(tmp_path, dumped(content)), out, CLASSES)
-    assert restore(str(out)).spec["model"]["different"] == {"most": 4}
-    networks = models.build(num_classes=3, image=(16, 16, 1), base=64, most=8, different={"most": 4, "clamp": 2.0})
+    assert restore(str(out)).spec["model"]["different"] == {"channel_max": 4}
+    networks = models.build(
+        num_classes=3,
+        image=(16, 16, 1),
+        channel_base=64,
+        channel_max=8,
+        different={"channel_max": 4, "conv_clamp": 2.0},
+    )
     assert (networks.synthesis.layout.channels, networks.discriminator.layout.channels) == ((8, 8, 4), (4, 4, 4))
     assert (networks.synthesis.clamp, networks.discriminator.clamp) == (None, 2.0)
-    with pytest.raises(BadInput, match="expected different to be of base"):
-        models.build(num_classes=3, image=(16, 16, 1), different={"group": 4})
+    with pytest.raises(BadInput, match="expected different to be of channel_base"):
+        models.build(num_classes=3, image=(16, 16, 1), different={"mbstd_group_size": 4})
 
 
 # --------------------------------------------------------------------------------------------------------- legacy form
@@ -344,7 +362,7 @@ def test_legacy_networks(tmp_path):
     buffers = net.variables["buffers"]["generator"]["synthesis"]
     for block, layer_name, k in (("b4", "conv1", 0), ("b8", "conv0", 1), ("b8", "conv1", 2)):
         np.testing.assert_array_equal(buffers[block][layer_name]["noise_const"], synthesis[f"noise{k}"][0, 0])
-    assert net.spec["model"]["label_mapping"] == 0
+    assert net.spec["model"]["label_layers"] == 0
     with pytest.raises(BadInput, match="found 'synthesis/8x8/Other/weight'"):
         stylegan2_legacy.generator([("synthesis/8x8/Other/weight", drawn(2, 2))], "x.pkl")
 
@@ -492,7 +510,7 @@ def test_what_users_mistype(arguments_of, words, tmp_path, monkeypatch, capsys):
 
 def test_arrays_that_do_not_fit_are_named(tmp_path):
     given = spec(size=8)
-    wrong = {**given, "model": {**given["model"], "w": 9}}
+    wrong = {**given, "model": {**given["model"], "w_dim": 9}}
     _, states = official_states(given)
     g, d = arguments(wrong)
     content = {

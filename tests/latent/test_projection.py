@@ -20,8 +20,8 @@ def network(dtype):
     """The recorded network: styles and noise to images."""
     g = json.loads(str(STORED["meta"]))["G_kwargs"]
     nets = stylegan2.build(
-        num_classes=0, image=(32, 32, 3), z=g["z_dim"], w=g["w_dim"], mapping=2,
-        base=g["synthesis_kwargs"]["channel_base"], most=g["synthesis_kwargs"]["channel_max"],
+        num_classes=0, image=(32, 32, 3), z_dim=g["z_dim"], w_dim=g["w_dim"], mapping_layers=2,
+        channel_base=g["synthesis_kwargs"]["channel_base"], channel_max=g["synthesis_kwargs"]["channel_max"],
     )  # fmt: skip
     tree = ours({name[2:]: STORED[name] for name in STORED.files if name.startswith("G/")})
     tree = jax.tree.map(lambda x: jnp.asarray(x, dtype), tree)

@@ -29,18 +29,18 @@ class Case:
         self.options = {
             "num_classes": g["c_dim"],
             "image": (g["img_resolution"], g["img_resolution"], g["img_channels"]),
-            "z": g["z_dim"],
-            "w": g["w_dim"],
-            "mapping": g["mapping_kwargs"]["num_layers"],
-            "base": s["channel_base"],
-            "most": s["channel_max"],
+            "z_dim": g["z_dim"],
+            "w_dim": g["w_dim"],
+            "mapping_layers": g["mapping_kwargs"]["num_layers"],
+            "channel_base": s["channel_base"],
+            "channel_max": s["channel_max"],
             "synthesis": s.get("architecture", "skip"),
             "discriminator": d.get("architecture", "resnet"),
-            "taps": s.get("resample_filter", (1, 3, 3, 1)),
+            "resample_filter": s.get("resample_filter", (1, 3, 3, 1)),
             "noise": s.get("use_noise", True),
-            "clamp": s.get("conv_clamp"),
-            "group": d["epilogue_kwargs"].get("mbstd_group_size", 4),
-            "group_channels": d["epilogue_kwargs"].get("mbstd_num_channels", 1),
+            "conv_clamp": s.get("conv_clamp"),
+            "mbstd_group_size": d["epilogue_kwargs"].get("mbstd_group_size", 4),
+            "mbstd_num_channels": d["epilogue_kwargs"].get("mbstd_num_channels", 1),
         }
         self.nets = stylegan2.build(**self.options)
         self.generator, self.discriminator = (self.variables(f"{name}/{net}/") for net in "GD")
@@ -125,7 +125,7 @@ def test_half_precision_blocks_stay_near():
     )
     full, logits = jax.jit(case.synthesis)(ws), jax.jit(case.critic)(real, labels)
     for dtype, limit in {"float16": 1e-2, "bfloat16": 1e-1}.items():
-        case.nets = stylegan2.build(**case.options, half=4, dtype=dtype)
+        case.nets = stylegan2.build(**case.options, num_fp16_res=4, dtype=dtype)
         found = jax.jit(lambda ws: case.synthesis(ws))(ws)
         assert found.dtype == jnp.float32
         assert 0 < np.sqrt(np.mean((found - full) ** 2)) < limit * np.std(full)
@@ -139,20 +139,20 @@ def sizes(image, **options):
 
 def test_layout():
     """48 is 3 x 16: as many blocks as 64 has, with the same channels."""
-    small, large = sizes((48, 48, 1), half=4), sizes((64, 64, 1), half=4)
+    small, large = sizes((48, 48, 1), num_fp16_res=4), sizes((64, 64, 1), num_fp16_res=4)
     assert small.sizes == (3, 6, 12, 24, 48)
     assert large.sizes == (4, 8, 16, 32, 64)
     assert small.channels == large.channels == (512, 512, 512, 512, 256)
     assert small.half == large.half == (False, True, True, True, True)
     assert small.noise_sizes == (3, 6, 6, 12, 12, 24, 24, 48, 48)
     assert small.styles == large.styles == 10
-    assert sizes((128, 128, 3), half=4).half == (False, False, True, True, True, True)
+    assert sizes((128, 128, 3), num_fp16_res=4).half == (False, False, True, True, True, True)
     assert sizes((80, 80, 3)).sizes == (5, 10, 20, 40, 80)
 
 
 def test_official_sizes():
     """Numbers of parameters of the official networks at 64 px: 22.5 and 25.8 million with their defaults."""
-    nets = stylegan2.build(num_classes=7, image=(64, 64, 3), mapping=2)
+    nets = stylegan2.build(num_classes=7, image=(64, 64, 3), mapping_layers=2)
     z, c, images = jnp.zeros((1, 512)), jnp.zeros((1, 7)), jnp.zeros((1, 64, 64, 3))
 
     def made():
@@ -174,15 +174,15 @@ def test_all_architectures_at_48_pixels(architecture, layers):
     nets = stylegan2.build(
         num_classes=3,
         image=(48, 48, 1),
-        z=8,
-        w=8,
-        mapping=2,
-        label_mapping=layers,
-        base=64,
-        most=8,
+        z_dim=8,
+        w_dim=8,
+        mapping_layers=2,
+        label_layers=layers,
+        channel_base=64,
+        channel_max=8,
         synthesis=architecture,
         discriminator=architecture,
-        group=2,
+        mbstd_group_size=2,
     )
     key = jax.random.key(0)
     z, c = jax.random.normal(key, (4, 8)), jnp.eye(3)[jnp.array([0, 1, 2, 0])]
@@ -228,9 +228,9 @@ def test_mean_styles_move_by_class():
         ({"image": (4, 4, 1)}, "found 4x4"),
         ({"synthesis": "dense"}, "synthesis to be one of skip, orig, resnet"),
         ({"activation": "gelu"}, "activation to be one of linear"),
-        ({"most": 0}, "most is too small"),
-        ({"half": -1}, "half is too small"),
-        ({"base": 32}, "base=32 leaves no channel at 48 pixels"),
+        ({"channel_max": 0}, "channel_max is too small"),
+        ({"num_fp16_res": -1}, "num_fp16_res is too small"),
+        ({"channel_base": 32}, "channel_base=32 leaves no channel at 48 pixels"),
     ],
 )
 def test_options_are_checked(options, words):

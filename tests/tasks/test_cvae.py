@@ -291,16 +291,16 @@ def test_the_perceptual_term_waits_for_its_share_of_the_steps(train):
     net = fixed_net(train, "eye", None)
     chosen = {"perceptual__features": 1.0, "perceptual__layers": ("stage1",)}
     task, batch = make(train, {"perceptual": net}, **chosen), batch_of(train)
-    assert list(task.phases) == [0, 180]
+    assert [task.due(step) for step in (0, 179, 180)] == [("alone",), ("alone",), ("step",)]
     weights = jax.tree.map(lambda x: jnp.ones(x.shape), classifier.shapes_of(net.spec))
     frozen = {"perceptual": weights, "guide": weights}
     state = jax.jit(lambda key: task.init(key, shapes(batch)))(jax.random.key(0))
     guided = make(train, {"perceptual": net, "guide": net}, guide__weight=1.0, **chosen)
     for trained_by, terms in ((task, {"perceptual"}), (guided, {"perceptual", "guide"})):
-        first, second = (set(jax.eval_shape(f, state, batch, KEY, frozen)[1]) for f in trained_by.phases.values())
+        first, second = (set(jax.eval_shape(f, state, batch, KEY, frozen)[1]) for f in trained_by.parts.values())
         assert second - first == terms
-    assert list(make(train, {"perceptual": net}, perceptual__share=1.0, **chosen).phases) == [0]
-    assert list(make(train).phases) == [0]
+    assert list(make(train, {"perceptual": net}, perceptual__share=1.0, **chosen).parts) == ["step"]
+    assert list(make(train).parts) == ["step"]
     with pytest.raises(BadInput, match="perceptual.share"):
         make(train, {"perceptual": net}, perceptual__share=0.0, **chosen)
 

@@ -80,12 +80,12 @@ def started(task):
 
 def run(task, batch, steps, frozen=None, keep=None):
     """The states after each step, the first one before, and the metrics; or the states after so many steps alone."""
-    phases = {first: jax.jit(step) for first, step in task.phases.items()}
+    parts = {name: jax.jit(part) for name, part in task.parts.items()}
     state, metrics = started(task), []
     states = [state]
     for i in range(steps):
-        step = phases[max(first for first in phases if first <= i)]
-        state, seen = step(state, batch, jax.random.fold_in(KEY, i), frozen or {})
+        (name,) = task.due(i)
+        state, seen = parts[name](state, batch, jax.random.fold_in(KEY, i), frozen or {})
         if keep is None or i + 1 in keep:
             states.append(state)
             metrics.append({name: float(value) for name, value in seen.items()})
@@ -100,7 +100,7 @@ def moved(before, after):
 def test_the_start_trains_the_decoder_then_the_game_begins(train, eye):
     """Four steps of 20: encoder and generator learn, the critic waits; then the encoder rests and the prior with it."""
     task = make(train, eye[0], ema=0.5)
-    assert set(task.phases) == {0, 4}
+    assert [task.due(step) for step in (3, 4)] == [("start",), ("game",)]
     states, metrics = run(task, batch_of(train), 6, {"maps": eye[1]})
     for i, (before, after) in enumerate(zip(states, states[1:])):
         begins = i < 4
@@ -127,9 +127,10 @@ def test_the_start_trains_the_decoder_then_the_game_begins(train, eye):
 
 def test_phases_fill_whole_dispatches(train):
     """A fifth of 20 steps, five per dispatch, is one dispatch; a run of one dispatch is the game's alone."""
-    assert set(make(train, scan=5).phases) == {0, 5}
-    assert set(make(train, scan=20).phases) == {0}
-    assert set(make(train, share=0.0).phases) == {0}
+    task = make(train, scan=5)
+    assert [task.due(step) for step in (4, 5)] == [("start",), ("game",)]
+    assert set(make(train, scan=20).parts) == {"game"}
+    assert set(make(train, share=0.0).parts) == {"game"}
 
 
 def test_one_and_eight_devices_agree_from_the_start(train, eye):
@@ -141,8 +142,8 @@ def test_one_and_eight_devices_agree_from_the_start(train, eye):
         whole = meshes.replicated(mesh)
         state = jax.jit(lambda key: task.init(key, {}), out_shardings=whole)(key)
         placed, frozen, seen = meshes.place(batch, meshes.split(mesh)), meshes.place(eye[1], whole), []
-        for phase in task.phases.values():
-            step = jax.jit(phase, out_shardings=(whole, whole))
+        for part in task.parts.values():
+            step = jax.jit(part, out_shardings=(whole, whole))
             state, metrics = jax.block_until_ready(step(state, placed, key, {"maps": frozen}))
             seen.append(jax.device_get(metrics))
         ends.append((seen, leaf_names(jax.device_get(state))))
@@ -158,7 +159,7 @@ def test_the_start_is_that_of_the_cvae(train):
     """The same networks, batch and key: the loss of the CVAE's own task."""
     task, batch = make(train), batch_of(train)
     state = started(task)
-    _, metrics = jax.jit(task.phases[0])(state, batch, KEY, {})
+    _, metrics = jax.jit(task.parts["start"])(state, batch, KEY, {})
     c = cvae_defaults.config()
     c.model.update(latent=6, widths=(4, 8), depths=(1, 1), prior=8)
     c.loss.warmup, c.augment.mirror = 2, 0.0

@@ -19,8 +19,8 @@ from fergen.core.errors import BadInput
 from fergen.core.tree import leaf_names
 from fergen.models import stylegan2 as models
 from fergen.tasks import stylegan2
-from fergen.tasks.state import State, new_net
-from fergen.tasks.stylegan2_draws import Draws, Fakes
+from fergen.tasks.state import State, merged, new_net
+from fergen.tasks.stylegan2_draws import Draws, Fakes, Given
 from fergen.tasks.stylegan2_phases import averaged
 
 HERE = Path(__file__).parent
@@ -40,7 +40,7 @@ def config_of(**fields):
     """A tiny StyleGAN2; a field is named group__field."""
     c = defaults.config(images=1000)
     defaults.small(c)
-    c.model.update(z=8, w=8, base=64, most=8, label_mapping=1)
+    c.model.update(z_dim=8, w_dim=8, channel_base=64, channel_max=8, label_layers=1)
     c.augment.ada.preset = "none"
     c.batch_size = 8
     for name, value in fields.items():
@@ -99,9 +99,9 @@ def test_gradients_of_every_phase():
     g, d = meta["G_kwargs"], meta["D_kwargs"]
     task = make(
         training_set(7, 32, 3),
-        model__z=g["z_dim"], model__w=g["w_dim"], model__mapping=2, model__label_mapping=8, model__clamp=1e9,
-        model__base=512, model__most=24, model__synthesis="orig", model__discriminator="skip",
-        model__group=d["epilogue_kwargs"]["mbstd_group_size"],
+        model__z_dim=g["z_dim"], model__w_dim=g["w_dim"], model__mapping_layers=2, model__label_layers=8,
+        model__conv_clamp=1e9, model__channel_base=512, model__channel_max=24, model__synthesis="orig",
+        model__discriminator="skip", model__mbstd_group_size=d["epilogue_kwargs"]["mbstd_group_size"],
         loss__r1=3.0, loss__r1_interval=1, loss__pl_interval=1, loss__pl_shrink=1, augment__mirror=0.0,
     )  # fmt: skip
     task = dataclasses.replace(task, tx={"generator": keeper(), "discriminator": keeper()})
@@ -124,9 +124,10 @@ def test_gradients_of_every_phase():
     noise = [jnp.broadcast_to(x[None, ..., None], (len(z), *x.shape, 1)) for x in own]
     fakes = Fakes(z, c, jnp.int32(layers), z, noise)
     pixels = jnp.moveaxis(jnp.asarray(WANTED["in/pl_noise"]), 1, -1)
-    draws = Draws((fakes, None), (fakes, pixels), (fakes, None, None), None)
+    draws = Draws((fakes, None, None), (fakes, pixels), (fakes, None, None), None)
     reals = jnp.moveaxis(jnp.asarray(stored["in/real"]), 1, -1)
-    after, metrics = jax.jit(task.update)(state, reals, c, jax.tree.map(lambda x: x[None], draws))
+    given = Given(reals[None], c[None], jax.tree.map(lambda x: x[None], draws), {})
+    after, metrics = jax.jit(task.update)(state, given)
 
     found = {
         "Gmain_dG": after.nets["generator"].opt_state.first,
@@ -181,12 +182,17 @@ def test_average_and_strength_move_as_recorded():
 def test_lazy_phases_come_with_their_steps():
     """Path lengths at every fourth step and slopes at every sixteenth; their optimisers count both phases."""
     task = make(model__noise=False, loss__pl_interval=2, loss__r1_interval=3)
-    state, step = begun(task), jax.jit(task.step)
-    seen = []
-    for i in range(4):
-        state, metrics = step(state, batch_of(), jax.random.key(i), {})
-        seen.append((float(metrics["generator/path"]) > 0, float(metrics["discriminator/r1"]) > 0))
-    assert seen == [(True, True), (False, False), (True, False), (False, True)]
+    state, parts = begun(task), {name: jax.jit(part) for name, part in task.parts.items()}
+    for i, lazy in enumerate([{"lengths", "slope"}, set(), {"lengths"}, {"slope"}]):
+        reports = []
+        for name in task.due(i):
+            state, metrics = parts[name](state, batch_of(), jax.random.key(i), {})
+            reports.append(metrics)
+        assert set(task.due(i)) == {"generator", "discriminator", "close"} | lazy
+        seen = merged(reports)
+        assert ("generator/path" in seen, "discriminator/r1" in seen) == ("lengths" in lazy, "slope" in lazy)
+        assert seen["loss"] == pytest.approx(seen["generator/adversarial"] + seen["discriminator/adversarial"])
+        assert int(state.step) == i + 1
     for net in state.nets.values():
         counts = {int(x) for name, x in leaf_names(net.opt_state).items() if name.endswith("count")}
         assert counts == {4 + 2}
@@ -221,11 +227,9 @@ def test_rounds_add_up():
     }
     state = state.replace(nets=nets)
     reals, labels = batch["image"] / np.float32(127.5) - 1, np.eye(7, dtype=np.float32)[batch["label"]]
-    after, _ = jax.jit(two.update)(state, reals, labels, draws)
-    halves = [
-        jax.jit(one.update)(state, reals[i::2], labels[i::2], jax.tree.map(lambda x, i=i: x[i : i + 1], draws))[0]
-        for i in (0, 1)
-    ]
+    halved = Given(*(np.stack([x[::2], x[1::2]]) for x in (reals, labels)), draws, {})
+    after, _ = jax.jit(two.update)(state, halved)
+    halves = [jax.jit(one.update)(state, jax.tree.map(lambda x, i=i: x[i : i + 1], halved))[0] for i in (0, 1)]
     for name in ("generator", "discriminator"):
         found, parts = after.nets[name].opt_state.first, [half.nets[name].opt_state.first for half in halves]
         summed = jax.tree.map(jnp.add, *parts)
@@ -320,13 +324,19 @@ OFFICIAL = {
 def test_presets_are_the_official_ones(preset, resolution, gpus):
     c = defaults.config(preset, images=1000, resolution=resolution, gpus=gpus)
     found = (
-        c.epochs, c.batch_size, c.model.group, c.model.base, c.optim.lr, c.loss.r1, c.average.kimg, c.average.ramp,
-        c.model.mapping,
+        c.epochs, c.batch_size, c.model.mbstd_group_size, c.model.channel_base, c.optim.lr, c.loss.r1,
+        c.average.kimg, c.average.ramp, c.model.mapping_layers,
     )  # fmt: skip
     np.testing.assert_allclose(found, OFFICIAL[preset, resolution, gpus])
     cifar = preset == "cifar"
     assert (c.loss.pl, c.loss.mixing, c.model.discriminator) == ((0.0, 0.0, "orig") if cifar else (2.0, 0.9, "resnet"))
-    assert (c.model.half, c.model.clamp, c.optim.b1, c.optim.b2, c.optim.eps) == (4, 256.0, 0.0, 0.99, 1e-8)
+    assert (c.model.num_fp16_res, c.model.conv_clamp, c.optim.b1, c.optim.b2, c.optim.eps) == (
+        4,
+        256.0,
+        0.0,
+        0.99,
+        1e-8,
+    )
 
 
 @pytest.mark.parametrize(
@@ -347,3 +357,37 @@ def test_presets_are_the_official_ones(preset, resolution, gpus):
 def test_bad_fields(fields, words):
     with pytest.raises(BadInput, match=words):
         make(**fields)
+
+
+def test_a_guide_pulls_the_generator_alone():
+    """A guide that reads light as the first class: its cross-entropy and its gradient join the generator's game."""
+
+    def logits(variables, images):
+        light = variables["w"] * images.mean((1, 2, 3))[:, None]
+        return jnp.concatenate([light, jnp.zeros((len(images), 6))], axis=1)
+
+    train = training_set()
+    spec = {"task": "classifier", "model": {"name": "cnn"}, "classes": train.spec.classes}
+    fixed = {"guide": SimpleNamespace(name="runs/guide", hash="ab", spec=spec, predict={"logits": logits})}
+    config = config_of(guide__reference="runs/guide", guide__weight=3.0)
+    assert stylegan2.references(config) == {"guide": "runs/guide"}
+    guided, plain = stylegan2.build(config, train, 100, fixed), make(train)
+    assert guided.spec["guide"]["hash"] == "ab"
+    tx = {"generator": keeper(), "discriminator": keeper()}
+    guided, plain = (dataclasses.replace(task, tx=tx) for task in (guided, plain))
+    state = begun(plain)
+    ends = {}
+    for name, task, frozen in (("guided", guided, {"guide": {"w": jnp.float32(5.0)}}), ("plain", plain, {})):
+        step = jax.jit(task.step)
+        ends[name] = step(state, batch_of(), jax.random.key(0), frozen)
+    (of_guide, metrics), (of_plain, alone) = ends["guided"], ends["plain"]
+    assert metrics["generator/adversarial"] == pytest.approx(float(alone["generator/adversarial"]), rel=1e-5)
+    assert metrics["loss"] == pytest.approx(float(alone["loss"] + metrics["generator/guide"]), rel=1e-5)
+    assert 1 < metrics["generator/guide"] / 3 < 4  # near the logarithm of 7
+
+    def moved(net):
+        first, second = (end.nets[net].opt_state.first for end in (of_guide, of_plain))
+        return max(float(np.abs(a - b).max()) for a, b in zip(jax.tree.leaves(first), jax.tree.leaves(second)))
+
+    assert moved("generator") > 1e-3
+    assert moved("discriminator") < 1e-6

@@ -2,11 +2,14 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from fergen.main import main
+from fergen.tasks import cvae_nets
+from fergen.train import editing, faces, weights
 from tests.train.test_projecting import folder  # noqa: F401 (a fixture)
 
 
@@ -34,9 +37,83 @@ def test_faces_are_edited(folder, capsys):  # noqa: F811
     assert Image.open(folder / "edited" / "strip.png").width > 16
 
 
+@pytest.fixture(scope="module")
+def cvae(folder):  # noqa: F811
+    """A CVAE of the generator's size and classes."""
+    spec = {
+        "task": "cvae",
+        "model": {"name": "cvae", "latent": 4, "widths": [4, 8], "depths": [1, 1], "prior": 8, "dtype": "float32"},
+        "classes": ["happy", "sad"], "image": {"height": 8, "width": 8, "channels": 1}, "nets": ["cvae"],
+        "latent": [4], "conditional": True, "prior": [0.5, 0.5], "sampler": {"guidance": 1.0, "truncation": 1.0},
+    }  # fmt: skip
+    variables = jax.jit(lambda key: cvae_nets.initial(spec, key))(jax.random.key(0))
+    path = folder / "cvae.safetensors"
+    weights.write(path, variables, spec=spec, lineage={"weights": {}, "data": {}}, card={})
+    return path
+
+
+def test_the_hybrid_shows_all_four(folder, cvae, capsys):  # noqa: F811
+    """A CVAE's picture pulls the search: four pictures of each face, and what the judge sees on each kind."""
+    out = folder / "hybrid"
+    argv = [
+        "edit", "happy", f"--weights={folder / 'net.safetensors'}", f"--cvae={cvae}", "--guide=fer2013_small",
+        "--judge=fer2013_judge", "--n=2", "--steps=2", "--truncation=0.5", "--label=sad", f"--out={out}", "--quiet",
+    ]  # fmt: skip
+    assert main(argv) == 0
+    assert "judge of hybrid: " in capsys.readouterr().out
+    about = json.loads((out / "edited.json").read_text())
+    assert {name: len(each) for name, each in about["judge of hybrid"].items()} == dict.fromkeys(
+        ("before", "cvae", "search", "hybrid"), 2
+    )
+    assert Image.open(out / "hybrid.png").width > 4 * 8
+    # Where it ended is a start for another edit.
+    again = [*argv[:3], f"--from={out / 'styles.npz'}", "--steps=1", f"--out={folder / 'again'}", "--quiet"]
+    assert main(again) == 0
+
+
+def test_styles_are_mixed(folder, capsys):  # noqa: F811
+    """Rows keep their coarse styles: with all but the last style the row's, faces are nearly the row's own."""
+    net = faces.generator(str(folder / "net.safetensors"))
+    page = faces.mixture(net, 3, columns=5).astype(int)
+    assert page.shape == (3, 6, 8, 8, 1)
+    assert np.ptp(page[0, 0]) == 0
+    own, top, mixed = page[1:, :1], page[:1, 1:], page[1:, 1:]
+    assert np.abs(mixed - own).mean() < np.abs(mixed - top).mean()
+    assert np.abs(mixed - own).max() > 0
+    out = folder / "mixed.png"
+    assert main(["sample", f"--weights={folder / 'net.safetensors'}", "--mix=2", f"--out={out}", "--columns=3"]) == 0
+    assert Image.open(out).width > 4 * 8
+    assert main(["sample", f"--weights={folder / 'net.safetensors'}", "--mix=4", f"--out={out}"]) == 2
+    assert "expected 1 to 3 of the 4 layers' styles" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("by", ["gradient", "regression"])
+def test_faces_go_along_a_direction(by, folder, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(editing, "FITTED", 128)
+    monkeypatch.setattr(editing, "GRADIENTS", 16)
+    net, out = folder / "net.safetensors", folder / by
+    argv = ["edit", "happy", f"--weights={net}", f"--by={by}", "--n=2", "--strength=2", f"--out={out}", "--quiet"]
+    assert main(argv) == 0
+    about = json.loads((out / "edited.json").read_text())
+    assert len(about["guide along"]) == len(about["strengths"]) == 12
+    assert about["strengths"][-1] == 2
+    direction = np.load(out / "direction.npz")["direction"]
+    assert np.linalg.norm(direction) == pytest.approx(1, rel=1e-4)
+
+
+def test_latents_are_edited(folder):  # noqa: F811
+    argv = ["edit", "happy", f"--weights={folder / 'net.safetensors'}", "--space=z", "--n=2", "--steps=2"]
+    assert main([*argv, f"--out={folder / 'latents'}", "--quiet"]) == 0
+    assert not (folder / "latents" / "styles.npz").exists()
+    assert json.loads((folder / "latents" / "edited.json").read_text())["settings"]["space"] == "z"
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
+        (["happy", "--weights=net.safetensors", "--space=z", "--from=styles.npz"], "projected faces have styles alone"),
+        (["happy", "--weights=net.safetensors", "--space=z", "--by=gradient"], "go with search alone"),
+        (["happy", "--weights=net.safetensors", "--cvae=net.safetensors"], "expected a cvae, found a stylegan2"),
         (["happy", "--weights=fer2013_small"], "expected a generator, found a classifier"),
         (["bored", "--weights=net.safetensors"], "unknown emotion 'bored'"),
         (["happy", "--weights=net.safetensors", "--guide=net.safetensors"], "expected a classifier, found a stylegan2"),

@@ -14,8 +14,8 @@ from fergen.train import weights
 SPEC = {
     "task": "stylegan2",
     "model": {
-        "name": "stylegan2", "z": 6, "w": 8, "mapping": 1, "label_mapping": 0, "base": 64, "most": 8,
-        "dtype": "float32",
+        "name": "stylegan2", "z_dim": 6, "w_dim": 8, "mapping_layers": 1, "label_layers": 0, "channel_base": 64,
+        "channel_max": 8, "dtype": "float32",
     },
     "classes": ["happy", "sad"],
     "image": {"height": 8, "width": 8, "channels": 1},

@@ -183,8 +183,8 @@ def test_non_finite_loss_stops_and_keeps_the_last_checkpoint(tiny, tmp_path, mon
     def poisoned(config):
         this = setup.prepare(config)
 
-        def dispatch(state, *rest):
-            state, metrics = this.phases[0](state, *rest)
+        def take(step, state, *rest):
+            state, metrics = this.take(step, state, *rest)
             if int(state.step) == 8:
                 net = state.nets["classifier"]
                 params = jax.tree.map(lambda x: x * jnp.nan, net.params)
@@ -192,7 +192,7 @@ def test_non_finite_loss_stops_and_keeps_the_last_checkpoint(tiny, tmp_path, mon
                 metrics["loss"] *= jnp.nan
             return state, metrics
 
-        return this._replace(phases={0: dispatch})
+        return this._replace(take=take)
 
     monkeypatch.setattr(loop, "prepare", poisoned)
     with pytest.raises(NonFinite, match="step 8: nets/classifier/params/.* is not finite"):

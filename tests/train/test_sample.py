@@ -180,3 +180,30 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, weights, tmp_path, monke
     assert shown.err.count("\n") == 1
     assert said in shown.err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_is_a_column_per_value(weights, tmp_path):
+    """Guidance shows in one pixel of each face, the label's gray in the others."""
+    found = faces.sweep("flow", "guidance", [0.0, 2.0, 5.0], ["happy", "sad"])
+    assert found.shape[:2] == (2, 3)
+    lit = found[:, :, 0, 0, 0].astype(int)
+    assert (np.diff(lit, axis=1) > 0).all()
+    assert (found[:, :, 1:] == found[:, :1, 1:]).all()
+    out = tmp_path / "sweep.png"
+    assert main.main(["sample", "--weights=flow", "--sweep=guidance=0,2", f"--out={out}"]) == 0
+    assert Image.open(out).width > 2 * 8
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--sweep=guidance"], "expected OPTION=NUMBER,NUMBER"),
+        (["--sweep=guidance=a,b"], "expected OPTION=NUMBER,NUMBER"),
+        (["--sweep=truncation=0,1"], "have no sampler option truncation"),
+        (["--mix=3"], "expected a stylegan2, found a fakeflow"),
+        (["--mix=3", "--interpolate"], "expected one of them"),
+    ],
+)
+def test_bad_pictures(argv, words, weights, tmp_path, capsys):
+    assert main.main(["sample", "--weights=flow", *argv, f"--out={tmp_path / 'x.png'}"]) == 2
+    assert words in capsys.readouterr().err
