@@ -15,5 +15,5 @@ def get_config(arg: str = ""):
     c = stylegan2.config("auto", resolution=48, images=25_838)
     stylegan2.faces(c)
     stylegan2.small(c)
-    c.guide.update(reference="fer2013_small", weight=0.5)
+    c.guide.update(reference="fer2013_small", weight=0.1)
     return stylegan2.finish(c, arg)

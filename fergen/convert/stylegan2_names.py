@@ -39,7 +39,8 @@ def ours(state: Mapping[str, np.ndarray]) -> dict[str, Any]:
         if leaf == "weight":
             if value.ndim not in (2, 4):
                 raise BadInput(f"{name}: expected a matrix or a convolution's kernel, found shape {value.shape}")
-            tree["kernel"] = value.T if value.ndim == 2 else value.transpose(2, 3, 1, 0)
+            # Contiguous, so that the file's own arrays can go before the weights are written.
+            tree["kernel"] = np.ascontiguousarray(value.T if value.ndim == 2 else value.transpose(2, 3, 1, 0))
         else:
             tree[leaf] = value.transpose(1, 2, 0) if leaf == "const" and value.ndim == 3 else value
     return variables

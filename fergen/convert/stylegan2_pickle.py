@@ -66,7 +66,7 @@ class Array:
 class Filled(Storage):
     """A storage with its bytes."""
 
-    data: bytes = b""
+    data: bytes | memoryview = b""
 
 
 class StorageMachine(Machine):
@@ -200,7 +200,7 @@ def storage_of(data: bytes, where: str) -> Filled:
         raise ValueError("a storage of another version or byte order")
     if not isinstance(storage, Storage) or keys != [storage.key]:
         raise ValueError("bytes that are not those of one storage")
-    body = data[stream.tell() :]
+    body = memoryview(data)[stream.tell() :]
     kind = number_type(storage)
     if len(body) != 8 + storage.count * kind.itemsize or int.from_bytes(body[:8], "little") != storage.count:
         raise ValueError(f"a storage of {storage.count} numbers with {len(body) - 8} bytes")

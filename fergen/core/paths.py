@@ -88,21 +88,27 @@ def alive(pid: int) -> bool:
     return True
 
 
-def atomic_write(path: str | Path, content: bytes | str) -> Path:
-    """Write a whole file or none: a temporary sibling, flushed to disk, then renamed."""
+@contextlib.contextmanager
+def whole_file(path: str | Path) -> Generator[Path]:
+    """Give the name of a temporary sibling; what is written to it becomes the file, flushed to disk, or nothing does."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with fresh.open("wb") as f:
-            f.write(content.encode() if isinstance(content, str) else content)
-            f.flush()
+        yield fresh
+        with fresh.open("rb+") as f:
             os.fsync(f.fileno())
         fresh.replace(path)
     except BaseException:
         fresh.unlink(missing_ok=True)
         raise
-    return path
+
+
+def atomic_write(path: str | Path, content: bytes | str) -> Path:
+    """Write a whole file or none; see `whole_file`."""
+    with whole_file(path) as fresh:
+        fresh.write_bytes(content.encode() if isinstance(content, str) else content)
+    return Path(path)
 
 
 def write_json(path: str | Path, value: Any) -> Path:

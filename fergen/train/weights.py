@@ -8,10 +8,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors.numpy import save_file
 
 from fergen.core.errors import BadInput
-from fergen.core.paths import atomic_write, plain
+from fergen.core.paths import plain, whole_file
 from fergen.core.tree import leaf_names, nest, tree_hash
 
 FIELDS = ("spec", "lineage", "card", "hash")
@@ -40,7 +40,8 @@ def write(path: str | Path, variables: Any, *, spec: dict, lineage: dict, card: 
         leaves = {n: x.astype(ml_dtypes.bfloat16) if n.startswith("params/") else x for n, x in leaves.items()}
     digest = tree_hash(leaves)
     meta = {"spec": spec, "lineage": lineage, "card": card, "hash": digest}
-    atomic_write(path, save(leaves, {k: json.dumps(v, default=plain) for k, v in meta.items()}))
+    with whole_file(path) as fresh:
+        save_file(leaves, fresh, {k: json.dumps(v, default=plain) for k, v in meta.items()})
     return digest
 
 

@@ -7,6 +7,9 @@ import jax
 
 from fergen.core.record import Record, rows
 
+# The strength of ADA above which the paper finds its operations in generated images (arXiv:2006.06676, section 2.2).
+LEAKS = 0.8
+
 
 class Writer:
     """Writes a run's metrics under its workdir; only process 0 writes.
@@ -74,7 +77,12 @@ class Writer:
         }
         if "validation/accuracy" in self.last:
             del shown["validation/loss"]
-        return " ".join(f"{short} {self.last[name]:.3f}" for name, short in shown.items() if name in self.last)
+        words = [f"{short} {self.last[name]:.3f}" for name, short in shown.items() if name in self.last]
+        strength = self.last.get("train/ada_p", 0.0)
+        if strength:
+            leaks = f" (above {LEAKS}: its operations leak into generated faces)" if strength > LEAKS else ""
+            words.append(f"ada p {strength:.2f}{leaks}")
+        return " ".join(words)
 
     def draw(self) -> None:
         """Draw the curves of the whole record."""

@@ -216,9 +216,11 @@ def test_optimisers_of_lazy_phases():
 def test_rounds_add_up():
     """Two rounds add the gradients of their halves: a sum of means. Their mean styles move one after the other."""
     batch = batch_of()
-    state = begun(make())
+    games = {"loss__pl": 0.0, "loss__r1": 0.0}
+    state = begun(make(**games))
     one, two = (
-        dataclasses.replace(make(rounds=n), tx={"generator": keeper(), "discriminator": keeper()}) for n in (1, 2)
+        dataclasses.replace(make(rounds=n, **games), tx={"generator": keeper(), "discriminator": keeper()})
+        for n in (1, 2)
     )
     draws = two.draws(jax.random.key(1), 8)
     nets = {
@@ -288,7 +290,7 @@ def test_images_are_brought_to_the_resolution():
 
 
 def test_without_labels():
-    task = make(conditional=False)
+    task = make(conditional=False, loss__pl=0.0)
     assert task.shares is None
     assert models.build(num_classes=0, image=(16, 16, 1)).mapping.classes == 0
     state = begun(task)
@@ -369,9 +371,10 @@ def test_a_guide_pulls_the_generator_alone():
     train = training_set()
     spec = {"task": "classifier", "model": {"name": "cnn"}, "classes": train.spec.classes}
     fixed = {"guide": SimpleNamespace(name="runs/guide", hash="ab", spec=spec, predict={"logits": logits})}
-    config = config_of(guide__reference="runs/guide", guide__weight=3.0)
+    games = {"loss__pl": 0.0, "loss__r1": 0.0}
+    config = config_of(guide__reference="runs/guide", guide__weight=3.0, **games)
     assert stylegan2.references(config) == {"guide": "runs/guide"}
-    guided, plain = stylegan2.build(config, train, 100, fixed), make(train)
+    guided, plain = stylegan2.build(config, train, 100, fixed), make(train, **games)
     assert guided.spec["guide"]["hash"] == "ab"
     tx = {"generator": keeper(), "discriminator": keeper()}
     guided, plain = (dataclasses.replace(task, tx=tx) for task in (guided, plain))
