@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> None:
         "flops_per_second": ("compute", "{:,.3g} FLOP/s"),
         "predict_images_per_second": ("prediction", "{:,.0f} images/s"),
         "samples_per_second": ("samples", "{:,.0f} images/s"),
+        "augment_images_per_second": ("augmentation alone", "{:,.0f} images/s"),
         "peak_memory_bytes": ("peak memory", "{:,.0f} bytes"),
         "parameters": ("parameters", "{:,}"),
     }

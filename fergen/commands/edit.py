@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--realism", type=float, default=0.1, help="weight of the distance to the mean (%(default)s)")
     parser.add_argument("--identity", type=float, default=1.0, help="weight of staying the same face (%(default)s)")
     parser.add_argument("--size", type=float, default=0.1, help="weight of the move's size (%(default)s)")
-    parser.add_argument("--features", metavar="REF", help="network of identity (EfficientNet-Lite0)")
+    parser.add_argument("--features", metavar="REF", help="network of identity: ours or faces.onnx (Lite0)")
     parser.add_argument("--cvae", metavar="REF", help="a CVAE whose picture pulls the search: the hybrid")
     parser.add_argument("--pull", type=float, default=2.0, help="weight of the distance to it (%(default)s)")
     parser.add_argument(

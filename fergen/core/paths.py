@@ -90,7 +90,7 @@ def alive(pid: int) -> bool:
 
 @contextlib.contextmanager
 def whole_file(path: str | Path) -> Generator[Path]:
-    """Give the name of a temporary sibling; what is written to it becomes the file, flushed to disk, or nothing does."""
+    """Give the name of a temporary sibling, which becomes the file, flushed to disk, or goes if anything fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fergen.augment import ada
 from fergen.evals import sampling
 from fergen.train.flops import flops
 from fergen.train.parts import kinds_of
@@ -27,7 +28,8 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         input_images_per_second (blocks alone, gathered on the device), train_images_per_second (both, as training does
         it), outside_step (the share of time that training spends outside the compiled call), flops_per_image and
         flops_per_second (convolutions and matrix products as computed), predict_images_per_second (of a classifier),
-        samples_per_second (of a generator), peak_memory_bytes, parameters, batch_size, device.
+        samples_per_second (of a generator), augment_images_per_second (of ADA alone), peak_memory_bytes, parameters,
+        batch_size, device.
     """
     this = prepare(config)
     k, images = config.scan, config.scan * config.batch_size
@@ -92,6 +94,7 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         "flops_per_second": per_image * step_rate,
         "predict_images_per_second": predict_rate(this, holder[0], seconds),
         "samples_per_second": sample_rate(this, holder[0], seconds),
+        "augment_images_per_second": augment_rate(this, seconds),
         "peak_memory_bytes": peak_memory(),
     }
 
@@ -127,6 +130,18 @@ def sample_rate(this, state, seconds: float) -> float:
     rows = np.arange(sampling.BATCH)
     labels = rows % len(spec["classes"])
     return rate(lambda: sampling.of_rows(predict, spec, weights, rows, labels), len(rows), seconds)[0]
+
+
+def augment_rate(this, seconds: float) -> float:
+    """Return images/s of the adaptive augmentation alone, at its full strength, by batches; 0 for tasks without."""
+    settings, size = getattr(this.task, "ada", None), this.task.spec["image"]
+    if settings is None:
+        return 0.0
+    n = this.config.batch_size
+    images = jax.random.uniform(jax.random.key(0), (n, size["height"], size["width"], size["channels"]), minval=-1)
+    call = jax.jit(lambda key, images: ada.augment(key, images, 1.0, settings)[0])
+    key = run_key(this.config)
+    return rate(lambda: jax.block_until_ready(call(key, images)), n, seconds)[0]
 
 
 def peak_memory() -> int:
