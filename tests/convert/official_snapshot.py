@@ -191,3 +191,16 @@ def written(tmp_path, data, name="snapshot.pkl"):
     path = tmp_path / name
     path.write_bytes(data)
     return path
+
+
+def tf_network(static, variables, **components):
+    """A network of the TensorFlow code."""
+    state = {
+        "version": 4,
+        "name": "net",
+        "static_kwargs": static,
+        "components": components,
+        "build_module_src": SOURCE,
+        "variables": [(name, np.asarray(value)) for name, value in variables.items()],
+    }
+    return Asked("dnnlib.tflib.network", "Network", state=state, new=True)

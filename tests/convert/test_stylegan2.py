@@ -17,14 +17,13 @@ from fergen.train.foreign_stylegan2 import convert
 from fergen.train.restore import restore
 from tests.convert.official_snapshot import (
     CLASSES,
-    SOURCE,
-    Asked,
     arguments,
     dumped,
     module,
     official_states,
     snapshot,
     spec,
+    tf_network,
     written,
 )
 
@@ -120,18 +119,6 @@ def test_other_sizes_of_the_discriminator_are_kept(tmp_path):
     assert (networks.synthesis.clamp, networks.discriminator.clamp) == (None, 2.0)
     with pytest.raises(BadInput, match="expected different to be of channel_base"):
         models.build(num_classes=3, image=(16, 16, 1), different={"mbstd_group_size": 4})
-
-
-def tf_network(static, variables, **components):
-    state = {
-        "version": 4,
-        "name": "net",
-        "static_kwargs": static,
-        "components": components,
-        "build_module_src": SOURCE,
-        "variables": [(name, np.asarray(value)) for name, value in variables.items()],
-    }
-    return Asked("dnnlib.tflib.network", "Network", state=state, new=True)
 
 
 def test_legacy_networks(tmp_path):

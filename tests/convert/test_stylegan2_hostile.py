@@ -23,6 +23,7 @@ from tests.convert.official_snapshot import (
     snapshot,
     spec,
     storage,
+    tf_network,
     written,
 )
 
