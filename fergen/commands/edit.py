@@ -5,6 +5,7 @@
   fergen edit fear --weights=faces.safetensors --guide=fer2013_small,runs/x --label=neutral --steps=100
   fergen edit happy --weights=runs/fer2013_stylegan2 --cvae=runs/fer2013_cvae --judge=fer2013_judge
   fergen edit happy --weights=runs/fer2013_stylegan2 --by=regression --strength=4
+  fergen edit all --weights=runs/fer2013_stylegan2 --judge=fer2013_judge --label=neutral --n=64
 
 Writes strip.png (each face before and after), way.gif (all of them on the way), styles.npz (where they ended, for
 another edit), and edited.json: what guides and judge see before and after, how far each face went from its start and
@@ -13,6 +14,8 @@ from itself (identity), steps per second. Without --from it begins at random fac
 
 --by=search moves each face on its own way. --by=gradient and --by=regression move all of them along one direction: the
 mean of the guide's gradients, or a regression of what the guide sees on the style; it is written to direction.npz.
+`fergen edit all` moves the same faces to every expression in turn and writes how often the judge sees it, beside the
+generator's own samples, and with --cvae the CVAE's and the hybrid: control.md, control.json, all.png.
 --cvae makes the hybrid: the CVAE's picture of the same face with the other expression pulls the search, StyleGAN
 supplies the detail; hybrid.png shows them side by side.
 """
@@ -20,16 +23,19 @@ supplies the detail; hybrid.png shows them side by side.
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from fergen.core.errors import BadInput
 from fergen.core.paths import atomic_write
 
 HELP = "move faces towards an expression in a StyleGAN2's latent space"
+EVERY = "all"  # in place of an expression
+SHEET = 10  # faces of the picture of all expressions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("target", metavar="EMOTION", help="the expression that is searched for")
+    parser.add_argument("target", metavar="EMOTION", help=f"the expression to move to, or {EVERY}")
     parser.add_argument("--weights", required=True, metavar="REF", help="a StyleGAN2: run, run@step, file or name")
     parser.add_argument(
         "--by", choices=("search", "gradient", "regression"), default="search", help="how to move (%(default)s)"
@@ -71,20 +77,15 @@ def run(args: argparse.Namespace) -> None:
     from fergen.show import sheets
     from fergen.train.editing import edit
 
-    found = edit(
-        args.weights,
-        args.target,
-        by=args.by,
-        guides=args.guide.split(","),
-        judge=args.judge,
-        start=args.start,
-        label=args.label,
-        truncation=args.truncation,
-        n=args.n,
-        features=args.features,
-        cvae=args.cvae,
-        strength=args.strength,
-        settings=Settings(
+    options = {
+        "by": args.by,
+        "guides": args.guide.split(","),
+        "start": args.start,
+        "label": args.label,
+        "truncation": args.truncation,
+        "features": args.features,
+        "strength": args.strength,
+        "settings": Settings(
             space=args.space,
             steps=args.steps,
             rate=args.rate,
@@ -93,11 +94,16 @@ def run(args: argparse.Namespace) -> None:
             size=args.size,
             pull=args.pull,
         ),
-        seed=args.seed,
-        quiet=args.quiet,
-    )
-    out, about = Path(args.out), found.about
+        "quiet": args.quiet,
+    }
+    common = {"judge": args.judge, "n": args.n, "cvae": args.cvae, "seed": args.seed}
+    out = Path(args.out)
+    if args.target == EVERY:
+        write_table(args.weights, out, common, options)
+        return
+    found = edit(args.weights, args.target, **common, **options)
     out.mkdir(parents=True, exist_ok=True)
+    about = found.about
     pairs = np.stack([found.frames[0], found.frames[-1]], axis=1)
     sheets.grid(pairs, out / "strip.png", headings=["before", args.target])
     rows = [np.concatenate(list(frame), axis=1) for frame in found.frames]
@@ -126,3 +132,19 @@ def run(args: argparse.Namespace) -> None:
         if name in about:
             print(f"{name}: {about[name]:.3g}")
     print(f"wrote to {out}: {', '.join(written)}")
+
+
+def write_table(weights: str, out: Path, common: dict[str, Any], options: dict[str, Any]) -> None:
+    """Edit to every expression; write the judge's table and a sheet of the faces."""
+    from fergen.show import sheets
+    from fergen.train import edit_table
+
+    if common["judge"] is None:
+        raise BadInput("all expressions are edited to for the judge's table: name an independent --judge=REF")
+    table, images = edit_table.every_emotion(weights, **common, **options)
+    text = edit_table.text(table)
+    out.mkdir(parents=True, exist_ok=True)
+    sheets.grid(images[:SHEET], out / "all.png", headings=["before", *table])
+    atomic_write(out / "control.md", text + "\n")
+    atomic_write(out / "control.json", json.dumps(table, indent=2))
+    print(f"{text}\nwrote to {out}: all.png, control.md, control.json")

@@ -144,6 +144,12 @@ def index(member: Restored, name: str) -> int:
     return classes.index(wanted)
 
 
+def named_by(member: Restored, images: np.ndarray, name: str) -> list[bool]:
+    """Return whether a classifier's first guess on each face, uint8 [n, h, w, c], is an expression."""
+    logits = jax.jit(member.predict["logits"])(member.variables, images)
+    return (np.asarray(logits).argmax(1) == index(member, name)).tolist()
+
+
 def loaded(net: Restored, path: str | Path) -> jax.Array:
     """Return the styles [n, layers, w] of a file that `fergen project` or `fergen edit` wrote.
 

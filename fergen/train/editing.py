@@ -99,9 +99,9 @@ def edit(
     began = time.monotonic()
     direction, hybrid, more = None, None, {}
     if by == "search":
+        picture = None if cvae is None else relabelled(this, cvae)
         way, more = searched(this, space, settings, seed, quiet=quiet)
-        if cvae is not None:
-            picture = relabelled(this, cvae)
+        if picture is not None:
             alone = faces_of(this, way[-1])
             way, more = searched(this, space, settings, seed, quiet=quiet, pulled=picture)
             hybrid = np.stack([faces_of(this, way[0]), np.asarray(to_uint8(picture)), alone, faces_of(this, way[-1])])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fergen.main import main
 from fergen.tasks import cvae_nets
-from fergen.train import editing, faces, weights
+from fergen.train import edit_table, editing, faces, weights
 from tests.train.test_projecting import folder  # noqa: F401 (a fixture)
 
 
@@ -57,7 +57,7 @@ def test_the_hybrid_shows_all_four(folder, cvae, capsys):  # noqa: F811
     out = folder / "hybrid"
     argv = [
         "edit", "happy", f"--weights={folder / 'net.safetensors'}", f"--cvae={cvae}", "--guide=fer2013_small",
-        "--judge=fer2013_judge", "--n=2", "--steps=2", "--truncation=0.5", "--label=sad", f"--out={out}", "--quiet",
+        "--judge=fer2013_judge", "--features=fer2013_small", "--n=2", "--steps=2", "--truncation=0.5", "--label=sad", f"--out={out}", "--quiet",
     ]  # fmt: skip
     assert main(argv) == 0
     assert "judge of hybrid: " in capsys.readouterr().out
@@ -92,7 +92,17 @@ def test_faces_go_along_a_direction(by, folder, monkeypatch):  # noqa: F811
     monkeypatch.setattr(editing, "FITTED", 128)
     monkeypatch.setattr(editing, "GRADIENTS", 16)
     net, out = folder / "net.safetensors", folder / by
-    argv = ["edit", "happy", f"--weights={net}", f"--by={by}", "--n=2", "--strength=2", f"--out={out}", "--quiet"]
+    argv = [
+        "edit",
+        "happy",
+        f"--weights={net}",
+        f"--by={by}",
+        "--n=2",
+        "--strength=2",
+        "--features=fer2013_small",
+        f"--out={out}",
+        "--quiet",
+    ]
     assert main(argv) == 0
     about = json.loads((out / "edited.json").read_text())
     assert len(about["guide along"]) == len(about["strengths"]) == 12
@@ -101,8 +111,35 @@ def test_faces_go_along_a_direction(by, folder, monkeypatch):  # noqa: F811
     assert np.linalg.norm(direction) == pytest.approx(1, rel=1e-4)
 
 
+def test_every_expression_and_the_judges_table(folder, cvae, capsys):  # noqa: F811
+    """A row per expression, a column per kind of faces, and a sheet of the same faces edited to each."""
+    out = folder / "all"
+    argv = ["edit", "all", f"--weights={folder / 'net.safetensors'}", "--judge=fer2013_judge", "--n=3", "--steps=1"]
+    assert main([*argv, "--features=fer2013_small", "--label=sad", f"--cvae={cvae}", f"--out={out}", "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert "| judge sees it, % | before | sampled | edited | CVAE | hybrid |" in said
+    table = json.loads((out / "control.json").read_text())
+    assert {name: len(row["edited"]) for name, row in table.items()} == {"happy": 3, "sad": 3}
+    assert Image.open(out / "all.png").width > 3 * 8
+    assert main(["edit", "all", f"--weights={folder / 'net.safetensors'}", "--quiet"]) == 2
+    assert "name an independent --judge" in capsys.readouterr().err
+
+
+def test_the_table_counts_first_guesses():
+    made = edit_table.text({"happy": {"edited": [True, True]}, "sad": {"edited": [True, False]}})
+    assert made.splitlines()[2:] == ["| happy | 100 |", "| sad | 50 |", "| all | 75.0 [30.1, 95.4] |"]
+
+
 def test_latents_are_edited(folder):  # noqa: F811
-    argv = ["edit", "happy", f"--weights={folder / 'net.safetensors'}", "--space=z", "--n=2", "--steps=2"]
+    argv = [
+        "edit",
+        "happy",
+        f"--weights={folder / 'net.safetensors'}",
+        "--space=z",
+        "--n=2",
+        "--steps=2",
+        "--features=fer2013_small",
+    ]
     assert main([*argv, f"--out={folder / 'latents'}", "--quiet"]) == 0
     assert not (folder / "latents" / "styles.npz").exists()
     assert json.loads((folder / "latents" / "edited.json").read_text())["settings"]["space"] == "z"
