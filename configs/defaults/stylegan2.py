@@ -112,4 +112,4 @@ def small(c: ml_collections.ConfigDict) -> None:
     c.optim.lr = 0.0025
     c.average.kimg = 5.0
     c.batch_size = 32
-    c.epochs = 4.0
+    c.epochs = 5.0
