@@ -32,6 +32,7 @@ BANNED = {"torch", "torchvision", "tensorflow", "keras"}
 VAGUE = {"util", "utils", "helper", "helpers", "misc", "common"}
 # The names under which declared distributions are imported; jaxlib and ml_dtypes come with jax, etils with tfds.
 IMPORTED_AS = {
+    "onnx": ["onnx", "google"],
     "orbax-checkpoint": ["orbax"],
     "pillow": ["PIL"],
     "opencv-python-headless": ["cv2"],
@@ -80,7 +81,7 @@ def breaches(root: Path) -> list[str]:
     found = modules(root)
     known = {".".join(name.split(".")[:depth]) for name in found for depth in range(1, 9)}
     edges = {name: list(imports(name, path, known)) for name, path in found.items()}
-    declared = third_party(root)
+    declared, extras = third_party(root)
     lines = []
     for name, path in found.items():
         tree = ast.parse(path.read_text())
@@ -108,7 +109,9 @@ def breaches(root: Path) -> list[str]:
                 lines.append(f"{at}: only nn and models import flax.linen")
             elif name == "fergen.core.arrays" and top not in {*sys.stdlib_module_names, "numpy", "jaxtyping"}:
                 lines.append(f"{at}: the image contract needs numpy and jaxtyping alone")
-            elif top not in declared:
+            elif top in extras and line in {n.lineno for n in tree.body}:
+                lines.append(f"{at}: what an extra brings is imported where it is used")
+            elif top not in declared | extras:
                 lines.append(f"{at}: pyproject does not declare it")
         if HOST.fullmatch(name):
             lines += [f"{name} loads {way[-1]} by {' > '.join(way)}" for way in ways_to_jax(name, edges)]
@@ -142,12 +145,18 @@ def commands_without(found: dict[str, Path], folder: str, wanted: set[str]) -> l
     return lines
 
 
-def third_party(root: Path) -> set[str]:
-    """Return the top-level names that the tree may import."""
+def third_party(root: Path) -> tuple[set[str], set[str]]:
+    """Return the top-level names that the tree may import, and those that come with an extra of its users."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    distributions = [re.match(r"[\w.-]+", text)[0] for text in project["dependencies"]]
-    named = {name for d in distributions for name in IMPORTED_AS.get(d, [d.replace("-", "_")])}
-    return named | set(sys.stdlib_module_names) | set(OURS)
+    optional = project["optional-dependencies"]
+    extras = [text for name, listed in optional.items() if name not in ("test", "parity") for text in listed]
+
+    def named(listed: list[str]) -> set[str]:
+        distributions = [re.match(r"[\w.-]+", text)[0] for text in listed]
+        return {name for d in distributions for name in IMPORTED_AS.get(d, [d.replace("-", "_")])}
+
+    declared = named(project["dependencies"]) | set(sys.stdlib_module_names) | set(OURS)
+    return declared, named(extras) - declared
 
 
 def test_every_import_keeps_to_the_floors():
@@ -175,6 +184,7 @@ PLANTED = [
     ("fergen/show/x.py", "import torch.nn", "never at run time"),
     ("launch/x.py", "import tensorflow as tf", "never at run time"),
     ("fergen/show/x.py", "import pandas", "pyproject does not declare it"),
+    ("fergen/show/x.py", "import onnx", "what an extra brings is imported where it is used"),
     ("fergen/train/x.py", "from configs import a", "configs are loaded by name"),
     ("fergen/train/x.py", "import launch", "never from there"),
     ("configs/x.py", "import numpy", "a config imports ml_collections"),
