@@ -13,24 +13,23 @@ from itself (identity), steps per second. Without --from it begins at random fac
 --truncation=0 at the label's mean face.
 
 --by=search moves each face on its own way. --by=gradient and --by=regression move all of them along one direction: the
-mean of the guide's gradients, or a regression of what the guide sees on the style; it is written to direction.npz.
+mean of the guide's gradients, or a regression of what the guide sees on the style; it is written to directions.npz.
 `fergen edit all` moves the same faces to every expression in turn and writes how often the judge sees it, beside the
-generator's own samples, and with --cvae the CVAE's and the hybrid: control.md, control.json, all.png.
+generator's own samples, and with --cvae the CVAE's and the hybrid: control.md, control.json. All are one search, whose
+memory grows with faces x expressions.
 --cvae makes the hybrid: the CVAE's picture of the same face with the other expression pulls the search, StyleGAN
 supplies the detail; hybrid.png shows them side by side.
 """
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from fergen.core.errors import BadInput
-from fergen.core.paths import atomic_write
+from fergen.core.paths import atomic_write, write_json
 
 HELP = "move faces towards an expression in a StyleGAN2's latent space"
 EVERY = "all"  # in place of an expression
-SHEET = 10  # faces of the picture of all expressions
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,21 +70,27 @@ def run(args: argparse.Namespace) -> None:
         if getattr(args, name) < least:
             raise BadInput(f"--{name}={getattr(args, name)}: expected at least {least}")
     import numpy as np
-    from PIL import Image
 
     from fergen.latent.search import Settings
-    from fergen.show import sheets
+    from fergen.train import edit_table
     from fergen.train.editing import edit
 
-    options = {
-        "by": args.by,
-        "guides": args.guide.split(","),
-        "start": args.start,
-        "label": args.label,
-        "truncation": args.truncation,
-        "features": args.features,
-        "strength": args.strength,
-        "settings": Settings(
+    if args.target == EVERY and args.judge is None:
+        raise BadInput("all expressions are edited to for the judge's table: name an independent --judge=REF")
+    found = edit(
+        args.weights,
+        None if args.target == EVERY else [args.target],
+        by=args.by,
+        guides=args.guide.split(","),
+        judge=args.judge,
+        start=args.start,
+        label=args.label,
+        truncation=args.truncation,
+        n=args.n,
+        features=args.features,
+        cvae=args.cvae,
+        strength=args.strength,
+        settings=Settings(
             space=args.space,
             steps=args.steps,
             rate=args.rate,
@@ -94,38 +99,23 @@ def run(args: argparse.Namespace) -> None:
             size=args.size,
             pull=args.pull,
         ),
-        "quiet": args.quiet,
-    }
-    common = {"judge": args.judge, "n": args.n, "cvae": args.cvae, "seed": args.seed}
+        seed=args.seed,
+        quiet=args.quiet,
+    )
     out = Path(args.out)
-    if args.target == EVERY:
-        write_table(args.weights, out, common, options)
-        return
-    found = edit(args.weights, args.target, **common, **options)
     out.mkdir(parents=True, exist_ok=True)
+    written = write(found, out)
+    if args.target == EVERY:
+        made = edit_table.table(found, seed=args.seed)
+        text = edit_table.text(made)
+        atomic_write(out / "control.md", text + "\n")
+        write_json(out / "control.json", made)
+        written += ["control.md", "control.json"]
+        print(text)
     about = found.about
-    pairs = np.stack([found.frames[0], found.frames[-1]], axis=1)
-    sheets.grid(pairs, out / "strip.png", headings=["before", args.target])
-    rows = [np.concatenate(list(frame), axis=1) for frame in found.frames]
-    way = [Image.fromarray(row[..., 0] if row.shape[-1] == 1 else row) for row in rows]
-    way = [image.resize((2 * image.width, 2 * image.height)) for image in way]
-    way[0].save(out / "way.gif", save_all=True, append_images=way[1:], duration=120, loop=0)
-    written = ["strip.png", "way.gif", "edited.json"]
-    if args.space != "z":
-        np.savez(out / "styles.npz", ws=found.points)
-        written.append("styles.npz")
-    if found.direction is not None:
-        np.savez(out / "direction.npz", direction=found.direction)
-        written.append("direction.npz")
-    if found.hybrid is not None:
-        headings = ["before", "CVAE", "StyleGAN2", "hybrid"]
-        sheets.grid(found.hybrid, out / "hybrid.png", headings=headings)
-        written.append("hybrid.png")
-    atomic_write(out / "edited.json", json.dumps(about, indent=2).encode())
-    roles = ("guide", "judge") if args.judge else ("guide",)
-    for role in roles:
+    for role in ("guide", "judge") if args.judge else ("guide",):
         before, after = (100 * np.mean(about[f"{role} {when}"]) for when in ("before", "after"))
-        print(f"{role}: {before:.1f} -> {after:.1f} % {args.target}, mean of {len(pairs)} faces")
+        print(f"{role}: {before:.1f} -> {after:.1f} % {args.target}, mean of {len(found.points)} faces")
     for name, each in about.get("judge of hybrid", {}).items():
         print(f"judge of {name}: {100 * np.mean(each):.1f} % {args.target}")
     for name in ("steps/s", "R squared", "agreement of gradients"):
@@ -134,17 +124,35 @@ def run(args: argparse.Namespace) -> None:
     print(f"wrote to {out}: {', '.join(written)}")
 
 
-def write_table(weights: str, out: Path, common: dict[str, Any], options: dict[str, Any]) -> None:
-    """Edit to every expression; write the judge's table and a sheet of the faces."""
-    from fergen.show import sheets
-    from fergen.train import edit_table
+def write(found: Any, out: Path) -> list[str]:
+    """Write pictures, styles, directions and what there is to say; returns the names of the files."""
+    import numpy as np
+    from PIL import Image
 
-    if common["judge"] is None:
-        raise BadInput("all expressions are edited to for the judge's table: name an independent --judge=REF")
-    table, images = edit_table.every_emotion(weights, **common, **options)
-    text = edit_table.text(table)
-    out.mkdir(parents=True, exist_ok=True)
-    sheets.grid(images[:SHEET], out / "all.png", headings=["before", *table])
-    atomic_write(out / "control.md", text + "\n")
-    atomic_write(out / "control.json", json.dumps(table, indent=2))
-    print(f"{text}\nwrote to {out}: all.png, control.md, control.json")
+    from fergen.show import sheets
+    from fergen.train.editing import HYBRID
+
+    wanted, written = found.scene.wanted, ["strip.png", "way.gif", "edited.json"]
+    # A row of the picture is a face, before and moved to each expression.
+    after = np.stack(np.split(found.frames[-1], len(wanted)), axis=1)
+    sheets.grid(
+        np.concatenate([found.frames[0][: len(after), None], after], axis=1), out / "strip.png",
+        headings=["before", *wanted],
+    )  # fmt: skip
+    # Of the way a row is an expression.
+    frames = [np.concatenate(list(images), axis=1) for images in found.frames]
+    rows = [np.concatenate(np.split(frame, len(wanted), axis=1)) for frame in frames]
+    way = [Image.fromarray(row[..., 0] if row.shape[-1] == 1 else row) for row in rows]
+    way = [image.resize((2 * image.width, 2 * image.height)) for image in way]
+    way[0].save(out / "way.gif", save_all=True, append_images=way[1:], duration=120, loop=0)
+    if found.points.shape[1] > 1:  # latents have no layers
+        np.savez(out / "styles.npz", ws=found.points)
+        written.append("styles.npz")
+    if found.directions:
+        np.savez(out / "directions.npz", **found.directions)
+        written.append("directions.npz")
+    if found.hybrid is not None:
+        sheets.grid(found.hybrid, out / "hybrid.png", headings=HYBRID)
+        written.append("hybrid.png")
+    write_json(out / "edited.json", found.about)
+    return written

@@ -132,8 +132,7 @@ def draw(net: Any, classes: list[str] | None, args: argparse.Namespace) -> None:
     names = faces.chosen(net.spec, classes) if net.spec["conditional"] else None
     if args.sweep:
         option, values = parsed_sweep(args.sweep)
-        rest = {name: value for name, value in sampler_of(args).items() if name != option}
-        images = faces.sweep(args.weights, option, values, classes, seed=args.seed, batch=args.batch, **rest)
+        images = faces.sweep(net, option, values, classes, seed=args.seed, batch=args.batch)
         headings = [f"{value:g}" for value in values]
         path = pictures.sweep(images, args.out or "samples.png", headings=headings, classes=names)
         print(f"wrote {path}: {option} {', '.join(headings)}")

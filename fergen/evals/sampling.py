@@ -61,8 +61,8 @@ def samples(
         part = slice(start, start + batch)
         filled = [_filled(x[part], batch) for x in (rows, labels)]
         index, label = (meshes.place(x, meshes.replicated(mesh)) if mesh else jax.device_put(x) for x in filled)
-        latents = _draw(predict["draw"], mesh, key, index)
-        images = _faces(predict, spec, variables, latents, label, mesh)
+        drawn = _draw(predict["draw"], mesh, key, index)
+        images = _faces(predict, spec, variables, drawn, label, mesh)
         pending.append((rows[part], images))
         if len(pending) > 1:
             yield _finished(*pending.pop(0), advance)
@@ -73,6 +73,11 @@ def latent_key(seed: int) -> jax.Array:
     """Return the key that latents are drawn from: `draw(fold_in(latent_key(seed), row))` is a row's latent."""
     # The generator of numbers is named, for a row is to be the same face whatever jax's default is.
     return named(jax.random.key(seed, impl="threefry2x32"), "latent")
+
+
+def latents(predict: Mapping[str, Callable], rows: np.ndarray, *, seed: int = 0) -> jax.Array:
+    """Draw the latents [n, *latent] of rows, by their numbers."""
+    return _draw(predict["draw"], None, latent_key(seed), rows)
 
 
 def of_rows(

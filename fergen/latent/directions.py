@@ -84,7 +84,7 @@ def by_gradient(synthesise: Synthesise, guide: Guide, target: int, styles: jax.A
     return Direction((mean / max(length, 1e-12)).astype(np.float32), length)
 
 
-def along(start: jax.Array, direction: np.ndarray, strengths: np.ndarray, white: Whitening) -> np.ndarray:
+def along(start: jax.Array | np.ndarray, direction: np.ndarray, strengths: np.ndarray, white: Whitening) -> np.ndarray:
     """Return styles [steps, n, layers, w] on straight ways.
 
     Args:

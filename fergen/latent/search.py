@@ -87,24 +87,6 @@ class State(NamedTuple):
     moments: Any
 
 
-class Found(NamedTuple):
-    """What a search found.
-
-    Attributes:
-        points: [steps + 1, n, layers, w], at the start and after each step.
-        images: [n, h, w, c] in [-1, 1], at the end.
-        probabilities: of the target by each guide, before each step and at the end, [guides, steps + 1, n].
-        moved: the root mean square of each move in white coordinates, [n].
-        identity: distance of each face's features to those at its start, [n]; None without features.
-    """
-
-    points: np.ndarray
-    images: np.ndarray
-    probabilities: np.ndarray
-    moved: np.ndarray
-    identity: np.ndarray | None
-
-
 def whitening(styles: jax.Array) -> Whitening:
     """Return the whitening of styles [n, w], n above w; directions without spread are left out."""
     mean = styles.mean(0)
@@ -132,7 +114,7 @@ def search(
     seed: int = 0,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
     advance: Callable[[int], None] | None = None,
-) -> Found:
+) -> np.ndarray:
     """Search for the faces of a target expression near a start.
 
     Args:
@@ -147,6 +129,9 @@ def search(
         seed: of the views; row i's are the same however many rows there are.
         settings: of the search.
         advance: called with the number of steps done since the last call.
+
+    Returns:
+        Points [steps + 1, n, layers, w], at the start and after each step.
 
     Raises:
         BadInput: the space is unknown, there is no guide, step or view.
@@ -175,55 +160,40 @@ def search(
 
         return jax.vmap(one)(rows, images)
 
-    def losses(moves: jax.Array, step: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def loss(moves: jax.Array, step: jax.Array) -> jax.Array:
         images = face(moves)
         copies = seen(step, images)
         flat = copies.reshape(-1, *copies.shape[2:])
-        total, found = jnp.zeros(n), []
+        total = jnp.zeros(n)
         for guide, target in zip(guides, targets, strict=True):
             logs = jax.nn.log_softmax(guide(flat)).reshape(n, settings.views, -1)
             total -= jnp.take_along_axis(logs, target[:, None, None], axis=2)[..., 0].mean(1) / len(guides)
-            found.append(probability(guide(images), target))
         total += settings.realism * jnp.square(white(start) + moves).mean((1, 2))
         total += settings.size * jnp.square(moves).mean((1, 2))
         if features is not None and own is not None:
             total += settings.identity * distance(features(images), own)
         if pull is not None:
             total += settings.pull * pull(images)
-        return total, jnp.stack(found)
+        return total.sum()
 
     @jax.jit
-    def update(state: State) -> tuple[State, jax.Array]:
-        grads, found = jax.grad(lambda moves: _summed(losses(moves, state.step)), has_aux=True)(state.moves)
+    def update(state: State) -> State:
+        grads = jax.grad(loss)(state.moves, state.step)
         updates, moments = optax.scale_by_adam().update(grads, state.moments)
         moves = jax.tree.map(lambda x, change: x - settings.rate * change, state.moves, updates)
-        return State(state.step + 1, moves, moments), found
+        return State(state.step + 1, moves, moments)
 
     moves = jnp.zeros((n, layers if settings.space == "w+" else 1, width))
     state = State(jnp.zeros((), jnp.int32), moves, optax.scale_by_adam().init(moves))
-    course, way = [], [state.moves]
+    way = [state.moves]
     for _ in range(settings.steps):
-        state, found = update(state)
-        course.append(np.asarray(found))  # which waits for the step: steps in flight are not done
+        state = jax.block_until_ready(update(state))  # steps in flight are not done
         way.append(state.moves)
         if advance:
             advance(1)
-    images = jax.jit(face)(state.moves)
-    last = [np.asarray(probability(guide(images), target)) for guide, target in zip(guides, targets)]
-    course.append(np.stack(last))
-    return Found(
-        points=np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way]),
-        images=np.asarray(images),
-        probabilities=np.stack(course, axis=1),
-        moved=np.asarray(jnp.sqrt(jnp.square(state.moves).mean((1, 2)))),
-        identity=None if features is None or own is None else np.asarray(distance(features(images), own)),
-    )
+    return np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way])
 
 
 def probability(logits: jax.Array, target: jax.Array) -> jax.Array:
     """Return the probability [n] that logits [n, k] give to the classes target [n]."""
     return jnp.take_along_axis(jax.nn.softmax(logits), target[:, None], axis=1)[:, 0]
-
-
-def _summed(found: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
-    return found[0].sum(), found[1]

@@ -42,7 +42,7 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
     Raises:
         BadInput: a field is missing, unknown or out of range, or there is guidance without a learned prior.
     """
-    given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
+    given, known = spec.get("sampler", {}), [field.name for field in dataclasses.fields(Sampler)]
     fields.require_exact("sampler", given, known)
     sampler = Sampler(*(fields.number(f"sampler.{name}", given[name]) for name in known))
     if sampler.guidance != 1 and not spec["model"]["prior"]:

@@ -42,7 +42,7 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
     Raises:
         BadInput: a field is missing, unknown or out of range.
     """
-    given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
+    given, known = spec.get("sampler", {}), [field.name for field in dataclasses.fields(Sampler)]
     fields.require_exact("sampler", given, known)
     if given["name"] not in ode.SOLVERS:
         raise BadInput(f"sampler.name: expected one of {', '.join(ode.SOLVERS)}, found {given['name']!r}")

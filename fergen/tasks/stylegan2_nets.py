@@ -43,7 +43,7 @@ def sampler_of(spec: Mapping[str, Any]) -> Sampler:
     Raises:
         BadInput: a field is missing, unknown or out of range.
     """
-    given, known = spec["sampler"], [field.name for field in dataclasses.fields(Sampler)]
+    given, known = spec.get("sampler", {}), [field.name for field in dataclasses.fields(Sampler)]
     fields.require_exact("sampler", given, known)
     for name, choices in (("centre", CENTRES), ("noise", NOISES)):
         if given[name] not in choices:

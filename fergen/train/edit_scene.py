@@ -9,58 +9,76 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fergen.core.arrays import to_uint8
 from fergen.core.errors import BadInput
 from fergen.data.vocabulary import canonical, is_known
+from fergen.evals import sampling
 from fergen.evals.independence import require_independent
 from fergen.latent import search
 from fergen.tasks.state import recorded
 from fergen.tasks.stylegan2_nets import networks_of
 from fergen.train import faces
-from fergen.train.projecting import STYLES, stylegan2_of
+from fergen.train.projecting import labels_in_turn, many_styles, stylegan2_of
 from fergen.train.restore import Restored, restore
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The networks of an edit and its faces.
+class Member:
+    """A classifier that looks at the faces of an edit.
 
     Attributes:
-        net: the StyleGAN2.
-        target: the expression.
-        guides: classifiers whose gradient is followed.
-        targets: the expression's number in each one's vocabulary.
-        judge: an independent classifier; None for none.
-        start: points [n, layers, w] of the faces before; latents [n, 1, z] in the space z.
-        white: of styles, or latents.
-        synthesise: points -> images near [-1, 1].
+        net: the classifier.
+        targets: what each row is to show, int32 [rows], in its vocabulary.
+        logits: compiled images [n, h, w, c] -> [n, k].
     """
 
     net: Restored
-    target: str
-    guides: list[Restored]
-    targets: list[int]
-    judge: Restored | None
+    targets: np.ndarray
+    logits: Callable[[jax.Array | np.ndarray], jax.Array]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return the probability [rows] that it gives to each row's expression."""
+        return np.asarray(search.probability(self.logits(images), jnp.asarray(self.targets)))
+
+    def names(self, images: np.ndarray) -> np.ndarray:
+        """Return whether its first guess is the row's expression, bool [rows]."""
+        return np.asarray(self.logits(images)).argmax(1) == self.targets
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The networks of an edit and its faces: n of them for each expression, one expression after the other.
+
+    Attributes:
+        net: the StyleGAN2.
+        wanted: the expressions.
+        guides: classifiers whose gradient is followed.
+        judge: an independent classifier; None for none.
+        cvae: whose pictures pull; None for none.
+        start: points [rows, layers, w] of the faces before; latents [rows, 1, z] in the space z.
+        white: of styles, or latents.
+        synthesise: points -> images near [-1, 1].
+        images: compiled points -> images uint8 [rows, h, w, c].
+    """
+
+    net: Restored
+    wanted: tuple[str, ...]
+    guides: list[Member]
+    judge: Member | None
+    cvae: Restored | None
     start: jax.Array
     white: search.Whitening
     synthesise: Callable[[jax.Array], jax.Array]
-
-    def logits(self) -> list[search.Guide]:
-        """Return the guides as functions of images."""
-        return [lambda x, m=member: m.predict["logits"](m.variables, x) for member in self.guides]
-
-    def seen_by(self, member: Restored, images: np.ndarray) -> list[float]:
-        """Return the probability that a classifier gives to the expression on each face, uint8 [n, h, w, c]."""
-        logits = member.predict["logits"](member.variables, images)
-        wanted = jnp.full(len(images), index(member, self.target))
-        return np.asarray(search.probability(logits, wanted)).tolist()
+    images: Callable[[jax.Array | np.ndarray], jax.Array]
 
 
 def scene(
     reference: str,
-    target: str,
+    wanted: Sequence[str] | None,
     *,
     guides: Sequence[str],
     judge: str | None,
+    cvae: str | None,
     start: str | Path | None,
     label: str | None,
     truncation: float | None,
@@ -69,85 +87,73 @@ def scene(
     seed: int,
 ) -> Scene:
     """Restore the networks and make the faces; arguments and errors as of `fergen.train.editing.edit`."""
-    net = stylegan2_of(reference, truncation=truncation)
-    members = [classifier(name) for name in guides]
-    targets = [index(member, target) for member in members]
-    witness = None if judge is None else classifier(judge)
-    if witness is not None:
-        require_independent(net, witness)
-        for member in members:
-            # The guide's own weights, and its architecture: what it teaches convinces others of its kind.
-            taught = {**member.spec, **recorded("guide", {"guide": member})}
-            require_independent(replace(member, spec=taught), witness)
-    draw, styles = jax.vmap(net.predict["draw"]), jax.jit(net.predict["styles"])
-
-    def synthesise(ws: jax.Array) -> jax.Array:
-        return net.predict["synthesise"](net.variables, ws)
-
+    net = stylegan2_of(reference)
+    if wanted is None and not net.spec["conditional"]:
+        raise BadInput(f"weights '{reference}' are unconditional: name the expressions to edit to")
+    wanted = tuple(net.spec["classes"] if wanted is None else wanted)
+    other = None if cvae is None else faces.generator(cvae)
+    if other is not None and "relabel" not in other.predict:
+        raise BadInput(f"weights '{cvae}': expected a cvae, found a {other.spec['task']}")
     if start is not None:
         if space == "z":
             raise BadInput(f"--from={start} with --space=z: projected faces have styles alone; take w or w+")
         begin = loaded(net, start)
+        n = len(begin)
     else:
-        names = faces.chosen(net.spec, None if label is None else [label])
-        known = list(net.spec["classes"])
-        labels = jnp.array([known.index(names[i % len(names)]) for i in range(n)])
-        z = draw(jax.random.split(jax.random.key(seed, impl="threefry2x32"), n))
-        if space == "z":
-            width = z.shape[1]
-            plain = search.Whitening(jnp.zeros(width), jnp.eye(width))
+        labels = labels_in_turn(net, label, n)
+        z = sampling.latents(net.predict, np.arange(n), seed=seed)
+        shown = faces.resampled(net, truncation=truncation)
+        begin = z[:, None] if space == "z" else jax.jit(shown.predict["styles"])(net.variables, z, labels)
+    members = [member(name, wanted, n) for name in guides]
+    witness = None if judge is None else member(judge, wanted, n)
+    if witness is not None:
+        require_independent(net, witness.net)
+        for guide in members:
+            # The guide's own weights, and its architecture: what it teaches convinces others of its kind.
+            taught = {**guide.net.spec, **recorded("guide", {"guide": guide.net})}
+            require_independent(replace(guide.net, spec=taught), witness.net)
 
-            def of_latents(points: jax.Array) -> jax.Array:
-                return synthesise(net.predict["styles"](net.variables, points[:, 0], labels))
+    def synthesise(ws: jax.Array) -> jax.Array:
+        return net.predict["synthesise"](net.variables, ws)
 
-            return Scene(net, target, members, targets, witness, z[:, None], plain, of_latents)
-        begin = styles(net.variables, z, labels)
-    white = search.whitening(many_styles(net, None)[:, 0])
-    return Scene(net, target, members, targets, witness, begin, white, synthesise)
+    def of_latents(points: jax.Array) -> jax.Array:
+        of_rows = np.tile(labels, len(wanted))
+        return synthesise(shown.predict["styles"](net.variables, points[:, 0], of_rows))
+
+    if space == "z":
+        white, make = search.Whitening(jnp.zeros(begin.shape[-1]), jnp.eye(begin.shape[-1])), of_latents
+    else:
+        white, make = search.whitening(many_styles(net, None)[:, 0]), synthesise
+    rows = jnp.tile(begin, (len(wanted), 1, 1))
+    images = jax.jit(lambda points: to_uint8(make(points).clip(-1, 1)))
+    return Scene(net, wanted, members, witness, other, rows, white, make, images)
 
 
-def many_styles(net: Restored, label: str | None, n: int = STYLES) -> jax.Array:
-    """Return the styles [n, layers, w] of random latents, of one label or of every class in turn.
+def member(reference: str, wanted: Sequence[str], n: int) -> Member:
+    """Restore a classifier that is to see each of some expressions on n rows.
 
     Raises:
-        BadInput: the generator does not know the label.
-    """
-    names = faces.chosen(net.spec, None if label is None else [label])
-    known = list(net.spec["classes"])
-    labels = jnp.array([known.index(name) for name in names])[jnp.arange(n) % len(names)]
-    z = jax.random.normal(jax.random.key(0, impl="threefry2x32"), (n, *net.spec["latent"]))
-    return jax.jit(net.predict["styles"])(net.variables, z, labels)
-
-
-def classifier(reference: str) -> Restored:
-    """Restore a classifier.
-
-    Raises:
-        BadInput: no such weights, or other ones.
+        BadInput: no such weights, other ones, or it does not know an expression.
     """
     found = restore(reference)
     if "logits" not in found.predict:
         raise BadInput(f"weights '{reference}': expected a classifier, found a {found.spec['task']}")
-    return found
+    targets = np.repeat([index(found, name) for name in wanted], n).astype(np.int32)
+    logits = jax.jit(found.predict["logits"])
+    return Member(found, targets, lambda images: logits(found.variables, images))
 
 
-def index(member: Restored, name: str) -> int:
+def index(net: Restored, name: str) -> int:
     """Return the number of an expression among a network's classes.
 
     Raises:
         BadInput: it does not know it.
     """
-    classes = list(member.spec["classes"])
+    classes = list(net.spec["classes"])
     wanted = canonical(name) if name not in classes and is_known(name) else name
     if wanted not in classes:
-        raise BadInput(f"unknown emotion '{name}': '{member.name}' knows {', '.join(classes)}")
+        raise BadInput(f"unknown emotion '{name}': '{net.name}' knows {', '.join(classes)}")
     return classes.index(wanted)
-
-
-def named_by(member: Restored, images: np.ndarray, name: str) -> list[bool]:
-    """Return whether a classifier's first guess on each face, uint8 [n, h, w, c], is an expression."""
-    logits = jax.jit(member.predict["logits"])(member.variables, images)
-    return (np.asarray(logits).argmax(1) == index(member, name)).tolist()
 
 
 def loaded(net: Restored, path: str | Path) -> jax.Array:

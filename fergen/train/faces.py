@@ -29,17 +29,22 @@ def generator(reference: str, **sampler: Any) -> Restored:
     found = restore(reference)
     if "sample" not in found.predict:
         raise BadInput(f"weights '{reference}': expected a generator, found a {found.spec['task']}")
+    return resampled(found, **sampler)
+
+
+def resampled(net: Restored, **sampler: Any) -> Restored:
+    """Return a generator with some of its sampler's options replaced; arguments and errors as of `generator`."""
     given = {key: value for key, value in sampler.items() if value is not None}
-    own = found.spec.get("sampler") or {}
+    own = net.spec.get("sampler") or {}
     for key in given:
         if key not in own:
             has = ", ".join(own) or "none: it samples in one step"
-            raise BadInput(f"weights '{reference}', a {found.spec['task']}, have no sampler option {key}; there: {has}")
+            raise BadInput(f"weights '{net.name}', a {net.spec['task']}, have no sampler option {key}; there: {has}")
     if not given:
-        return found
-    spec = {**found.spec, "sampler": {**own, **given}}
+        return net
+    spec = {**net.spec, "sampler": {**own, **given}}
     predict = importlib.import_module(f"fergen.tasks.{spec['task']}").predict_of(spec)
-    return dataclasses.replace(found, spec=spec, predict=predict)
+    return dataclasses.replace(net, spec=spec, predict=predict)
 
 
 def emotions(spec: Mapping[str, Any]) -> list[str]:
@@ -105,8 +110,7 @@ def interpolation(
     """
     rows, label = rows_of(net.spec, chosen(net.spec, classes))
     pairs = 1 if net.spec["conditional"] else rows
-    key = sampling.latent_key(seed)
-    ends = jax.vmap(lambda row: net.predict["draw"](jax.random.fold_in(key, row)))(np.arange(2 * pairs))
+    ends = sampling.latents(net.predict, np.arange(2 * pairs), seed=seed)
     ways = [spherical(a, b, columns) for a, b in np.asarray(ends).reshape(pairs, 2, *ends.shape[1:])]
     latents = np.concatenate(ways * (rows // pairs))
     images = sampling.of_latents(net.predict, net.spec, net.variables, latents, np.repeat(label, columns), batch=batch)
@@ -114,19 +118,18 @@ def interpolation(
 
 
 def sweep(
-    reference: str,
+    net: Restored,
     option: str,
     values: Sequence[float],
     classes: Sequence[str] | None = None,
     *,
     seed: int = 0,
     batch: int = 256,
-    **sampler: Any,
 ) -> np.ndarray:
     """Generate one face under several values of a sampler's option, a row per emotion; all share their latent.
 
     Args:
-        reference: see `generator`, and so `sampler`.
+        net: from `generator`.
         option: its name, for example truncation.
         values: it takes, a column each.
         classes: the rows; None is all.
@@ -136,7 +139,7 @@ def sweep(
     Returns:
         uint8 [rows, columns, h, w, c].
     """
-    each = (generator(reference, **{**sampler, option: value}) for value in values)
+    each = (resampled(net, **{option: value}) for value in values)
     return np.concatenate([grid(net, classes, columns=1, seed=seed, batch=batch) for net in each], axis=1)
 
 
@@ -161,8 +164,7 @@ def mixture(net: Restored, cutoff: int, classes: Sequence[str] | None = None, *,
     if "styles" not in net.predict:
         raise BadInput(f"weights '{net.name}': expected a stylegan2, found a {net.spec['task']}: it has no styles")
     rows, label = rows_of(net.spec, chosen(net.spec, classes))
-    key = sampling.latent_key(seed)
-    latents = jax.vmap(lambda row: net.predict["draw"](jax.random.fold_in(key, row)))(np.arange(rows + columns))
+    latents = sampling.latents(net.predict, np.arange(rows + columns), seed=seed)
     labels = np.concatenate([label, label[np.arange(columns) % rows]])
     ws = np.asarray(jax.jit(net.predict["styles"])(net.variables, latents, labels))
     if not 0 < cutoff < ws.shape[1]:

@@ -92,7 +92,7 @@ def taker(parts: dict[str, Part], due: Callable[[int], tuple[str, ...]], k: int,
             seen.append(merged(reports))
         return state, {
             name: np.mean([float(metrics[name]) for metrics in seen if name in metrics], dtype=np.float32)
-            for name in merged(seen)
+            for name in dict.fromkeys(name for metrics in seen for name in metrics)
         }
 
     return take

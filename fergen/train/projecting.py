@@ -1,6 +1,6 @@
 """A user's faces in the latent space of a StyleGAN2: the glue between images, weights, distances and the search."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,18 +78,10 @@ def project(
     layout = networks_of(net.spec).synthesis.layout
     mean, spread = style_statistics(net, label)
 
-    wanted = to_float(targets)
-    theirs = jax.jit(space.maps)(space.variables, wanted)
-    layers = [name for name in LAYERS if name in theirs] or list(theirs)
-
-    def distance(images: jax.Array) -> jax.Array:
-        pixels = jnp.square(images - wanted).mean((1, 2, 3))
-        return pixels + feature_distance(space.maps(space.variables, images), theirs, layers)
-
     with Progress(settings.steps, unit="steps", label="project:", quiet=quiet) as progress:
         found = projection.project(
             lambda ws, noise: net.predict["synthesise"](net.variables, ws, noise),
-            distance,
+            distance_to(space, to_float(targets)),
             centre=np.repeat(np.asarray(mean)[None], len(targets), axis=0),
             spread=float(spread),
             layers=layout.styles,
@@ -110,6 +102,18 @@ def project(
     return Projected([item.source for item in items], targets, np.asarray(to_uint8(found.images)), found, about)
 
 
+def distance_to(space: feature_spaces.FeatureSpace, targets: jax.Array) -> Callable[[jax.Array], jax.Array]:
+    """Return images -> the distance [n] of each to its target, [n, h, w, c] in [-1, 1]: of pixels and of features."""
+    theirs = jax.jit(space.maps)(space.variables, targets)
+    layers = [name for name in LAYERS if name in theirs] or list(theirs)
+
+    def distance(images: jax.Array) -> jax.Array:
+        pixels = jnp.square(images - targets).mean((1, 2, 3))
+        return pixels + feature_distance(space.maps(space.variables, images), theirs, layers)
+
+    return distance
+
+
 def stylegan2_of(reference: str, **sampler: Any) -> Restored:
     """Restore a StyleGAN2, some of its sampler's options replaced; see `faces.generator`.
 
@@ -128,12 +132,24 @@ def style_statistics(net: Restored, label: str | None) -> tuple[jax.Array, jax.A
     Raises:
         BadInput: the generator does not know the label.
     """
-    z = jax.random.normal(jax.random.key(0, impl="threefry2x32"), (STYLES, *net.spec["latent"]))
-    classes = len(net.spec["classes"])
-    if label is None:
-        labels = jnp.arange(STYLES) % classes
-    else:
-        (name,) = faces.chosen(net.spec, [label])
-        labels = jnp.full(STYLES, list(net.spec["classes"]).index(name))
-    styles = jax.jit(net.predict["styles"])(net.variables, z, labels)[:, 0]
-    return projection.style_statistics(styles)
+    return projection.style_statistics(many_styles(net, label)[:, 0])
+
+
+def many_styles(net: Restored, label: str | None, n: int = STYLES) -> jax.Array:
+    """Return the styles [n, layers, w] of random latents, of one label or of every class in turn.
+
+    Raises:
+        BadInput: the generator does not know the label.
+    """
+    z = jax.random.normal(jax.random.key(0, impl="threefry2x32"), (n, *net.spec["latent"]))
+    return jax.jit(net.predict["styles"])(net.variables, z, labels_in_turn(net, label, n))
+
+
+def labels_in_turn(net: Restored, label: str | None, n: int) -> np.ndarray:
+    """Return labels int32 [n] of a generator: one, or every class in turn; 0 of an unconditional one.
+
+    Raises:
+        BadInput: the generator does not know the label.
+    """
+    _, labels = faces.rows_of(net.spec, faces.chosen(net.spec, None if label is None else [label]))
+    return labels[np.arange(n) % len(labels)]

@@ -23,6 +23,7 @@ class Writer:
         self.workdir, self.tensorboard = workdir, tensorboard
         self.record = Record(workdir / "metrics.jsonl")
         self.last: dict[str, float] = {}
+        self.recent: dict[str, float] = {}
         self.board = None
 
     def resume(self, step: int) -> None:
@@ -36,11 +37,13 @@ class Writer:
             self.board = SummaryWriter(str(self.workdir / "tensorboard"), purge_step=step + 1 if step else None)
 
     def log(self, step: int, metrics: dict[str, Any], *, every: int) -> None:
-        """Write a dispatch's metrics if it ends at a multiple of `every`; keep them for the progress line anyway."""
-        values = {f"train/{name}": float(value) for name, value in metrics.items()}
-        self.last |= values
+        """Keep a dispatch's metrics for the progress line; write those since the last row at a multiple of `every`."""
+        # The last report since the last row: what is computed every few steps is not due in each.
+        self.recent |= {f"train/{name}": float(value) for name, value in metrics.items()}
+        self.last |= self.recent
         if step % every == 0:
-            self.write(step, values)
+            self.write(step, self.recent)
+            self.recent = {}
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """Write one row."""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fergen.main import main
 from fergen.tasks import cvae_nets
-from fergen.train import edit_table, editing, faces, weights
+from fergen.train import edit_scene, edit_table, editing, faces, weights
 from tests.train.test_projecting import folder  # noqa: F401 (a fixture)
 
 
@@ -63,9 +63,7 @@ def test_the_hybrid_shows_all_four(folder, cvae, capsys):  # noqa: F811
     assert main(argv) == 0
     assert "judge of hybrid: " in capsys.readouterr().out
     about = json.loads((out / "edited.json").read_text())
-    assert {name: len(each) for name, each in about["judge of hybrid"].items()} == dict.fromkeys(
-        ("before", "cvae", "search", "hybrid"), 2
-    )
+    assert {name: len(each) for name, each in about["judge of hybrid"].items()} == dict.fromkeys(editing.HYBRID, 2)
     assert Image.open(out / "hybrid.png").width > 4 * 8
     # Where it ended is a start for another edit.
     again = [*argv[:3], f"--from={out / 'styles.npz'}", "--steps=1", f"--out={folder / 'again'}", "--quiet"]
@@ -109,27 +107,47 @@ def test_faces_go_along_a_direction(by, folder, monkeypatch):  # noqa: F811
     about = json.loads((out / "edited.json").read_text())
     assert len(about["guide along"]) == len(about["strengths"]) == 12
     assert about["strengths"][-1] == 2
-    direction = np.load(out / "direction.npz")["direction"]
+    direction = np.load(out / "directions.npz")["happy"]
     assert np.linalg.norm(direction) == pytest.approx(1, rel=1e-4)
 
 
 def test_every_expression_and_the_judges_table(folder, cvae, capsys):  # noqa: F811
-    """A row per expression, a column per kind of faces, and a sheet of the same faces edited to each."""
+    """The same faces moved to each expression by one search; a column per kind of faces, a row per expression."""
     out = folder / "all"
     argv = ["edit", "all", f"--weights={folder / 'net.safetensors'}", "--judge=fer2013_judge", "--n=3", "--steps=1"]
     assert main([*argv, "--features=fer2013_small", "--label=sad", f"--cvae={cvae}", f"--out={out}", "--quiet"]) == 0
     said = capsys.readouterr().out
     assert "| judge sees it, % | before | sampled | edited | CVAE | hybrid |" in said
     table = json.loads((out / "control.json").read_text())
-    assert {name: len(row["edited"]) for name, row in table.items()} == {"happy": 3, "sad": 3}
-    assert Image.open(out / "all.png").width > 3 * 8
+    assert {name: len(hits) for name, hits in table["edited"].items()} == {"happy": 3, "sad": 3}
+    about = json.loads((out / "edited.json").read_text())
+    assert about["wanted"] == ["happy", "sad"]
+    # The faces before are the same for both; the judge's probabilities are of different expressions.
+    seen = np.array(about["judge before"]).reshape(2, 3)
+    assert np.abs(seen[0] - seen[1]).max() > 1e-3
+    ws = np.load(out / "styles.npz")["ws"]
+    assert np.abs(ws[:3] - ws[3:]).max() > 1e-4
+    assert Image.open(out / "strip.png").width > 3 * 8
     assert main(["edit", "all", f"--weights={folder / 'net.safetensors'}", "--quiet"]) == 2
     assert "name an independent --judge" in capsys.readouterr().err
 
 
 def test_the_table_counts_first_guesses():
-    made = edit_table.text({"happy": {"edited": [True, True]}, "sad": {"edited": [True, False]}})
+    made = edit_table.text({"edited": {"happy": np.array([True, True]), "sad": np.array([True, False])}})
     assert made.splitlines()[2:] == ["| happy | 100 |", "| sad | 50 |", "| all | 75.0 [30.1, 95.4] |"]
+
+
+def test_truncated_starts_leave_the_search_its_room(folder):  # noqa: F811
+    """At a truncation of 0 all faces of a label begin at its mean; styles are white as they are without."""
+    options = {
+        "guides": ["fer2013_small"], "judge": None, "cvae": None, "start": None, "label": "sad", "n": 2, "space": "w",
+        "seed": 0,
+    }  # fmt: skip
+    net = str(folder / "net.safetensors")
+    means, whole = (edit_scene.scene(net, ["happy"], truncation=psi, **options) for psi in (0.0, None))
+    np.testing.assert_array_equal(means.start[0], means.start[1])
+    assert np.abs(whole.start[0] - whole.start[1]).max() > 1e-3
+    np.testing.assert_array_equal(means.white.matrix, whole.white.matrix)
 
 
 def test_latents_are_edited(folder):  # noqa: F811

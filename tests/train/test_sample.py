@@ -184,7 +184,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(case, weights, tmp_path, monke
 
 def test_a_sweep_is_a_column_per_value(weights, tmp_path):
     """Guidance shows in one pixel of each face, the label's gray in the others."""
-    found = faces.sweep("flow", "guidance", [0.0, 2.0, 5.0], ["happy", "sad"])
+    found = faces.sweep(weights["flow"], "guidance", [0.0, 2.0, 5.0], ["happy", "sad"])
     assert found.shape[:2] == (2, 3)
     lit = found[:, :, 0, 0, 0].astype(int)
     assert (np.diff(lit, axis=1) > 0).all()
