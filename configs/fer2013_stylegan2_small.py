@@ -5,11 +5,10 @@
   fergen eval --workdir=runs/fer2013_stylegan2_small --guide=fer2013_small --features lite0@128 fer2013_judge --n=2000
 
 The guide is the classifier that ships; without it (--config.guide.reference= --config.guide.weight=0) control rests on
-the discriminator alone. The phases are programs of their own: in branches of one program the regularisers ran on one
-core, and training at 18 images/s.
+the discriminator alone.
 
 One run (seed 0) on 2 cores of an AMD EPYC (2.45 GHz, AVX2, jax 0.10.2): 129,280 images in 73:00 min with tests beside
-it, 42 images/s towards its end. fer2013_judge sees what was asked for on 90.5 % [89.0, 91.9] of 1,400 faces, against
+it. fer2013_judge sees what was asked for on 90.5 % [89.0, 91.9] of 1,400 faces, against
 61.6 % of real ones: a ratio of 146.9 % [142.5, 151.1], for the faces exaggerate; neutral has 67 %, all others 86 % or
 more; the guide sees it on 95.6 %, and both agree on 90 %. Against 2,000 training faces in lite0@128: coverage .28
 (held-out faces: .97), precision .51, recall .03, kernel distance x 1000 259.6 +- 6.5 (-.2; at step

@@ -15,7 +15,6 @@ from fergen.core import mesh
 from fergen.core.errors import BadInput, Preempted
 from fergen.core.record import rows
 from fergen.core.tree import leaf_names
-from fergen.tasks.state import merged
 from fergen.train import checkpoints, loop, setup
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -139,7 +138,7 @@ def test_the_task_builds_and_its_step_traces(name):
         assert all(value.shape == () for value in seen[name].values())
     for step in range(32):
         due = run.due(step)
-        assert merged([{"loss": 1} for name in due if "loss" in seen[name]])["loss"] >= 1
+        assert any("loss" in seen[name] for name in due)
         assert set(due) <= set(run.parts)
     params = [leaf.dtype for net in state.nets.values() for leaf in jax.tree.leaves(net.params)]
     assert set(params) == {np.dtype("float32")}

@@ -361,3 +361,10 @@ def test_bad_networks(train):
     few = fixed_net(train, "guide", {"logits": len}, classes=("happy", "sad"))
     with pytest.raises(BadInput, match="guide"):
         make(train, {"guide": few}, guide__weight=1.0)
+
+
+def test_weights_without_a_sampler_are_refused(train):
+    """Weights of another version: the missing field is named."""
+    spec = {name: value for name, value in make(train).spec.items() if name != "sampler"}
+    with pytest.raises(BadInput, match=r"sampler.guidance: expected the fields guidance, truncation"):
+        cvae.predict_of(spec)

@@ -394,3 +394,10 @@ def test_a_guide_pulls_the_generator_alone():
 
     assert moved("generator") > 1e-3
     assert moved("discriminator") < 1e-6
+
+
+def test_weights_without_a_sampler_are_refused():
+    """Weights of another version: the missing field is named."""
+    spec = {name: value for name, value in make().spec.items() if name != "sampler"}
+    with pytest.raises(BadInput, match=r"sampler.truncation: expected the fields truncation, cutoff, centre, noise"):
+        stylegan2.predict_of(spec)
