@@ -8,12 +8,11 @@ The guide is the classifier that ships; without it (--config.guide.reference= --
 the discriminator alone.
 
 One run (seed 0) on 2 cores of an AMD EPYC (2.45 GHz, AVX2, jax 0.10.2): 129,280 images in 73:00 min with tests beside
-it. fer2013_judge sees what was asked for on 90.5 % [89.0, 91.9] of 1,400 faces, against
-61.6 % of real ones: a ratio of 146.9 % [142.5, 151.1], for the faces exaggerate; neutral has 67 %, all others 86 % or
-more; the guide sees it on 95.6 %, and both agree on 90 %. Against 2,000 training faces in lite0@128: coverage .28
-(held-out faces: .97), precision .51, recall .03, kernel distance x 1000 259.6 +- 6.5 (-.2; at step
-10: 1,251.3 +- 9.0). In fer2013_judge: coverage
-.55 (.97), precision .92, recall .22.
+it. fer2013_judge sees what was asked for on 90.5 % [89.0, 91.9] of 1,400 faces, against 61.6 % of real ones: a ratio of
+146.9 % [142.5, 151.1], for the faces exaggerate; neutral has 67 %, all others 86 % or more; the guide sees it on
+95.6 %, and both agree on 90 %. Against 2,000 training faces in lite0@128: coverage .28 (held-out faces: .97), precision
+.51, recall .03, kernel distance x 1000 259.6 +- 6.5 (-.2; at step 10: 1,251.3 +- 9.0). In fer2013_judge: coverage .55
+(.97), precision .92, recall .22.
 
 What failed: a guide's weight of .1 and 103,360 images (51:36 min) gave a control of 38.7 % [36.4, 41.1], with a kernel
 distance of 505 +- 10 and a coverage of .15 in lite0@128, .57 in fer2013_judge; faces are more ordinary and less whole.
