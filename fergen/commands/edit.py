@@ -118,6 +118,8 @@ def run(args: argparse.Namespace) -> None:
         print(f"{role}: {before:.1f} -> {after:.1f} % {args.target}, mean of {len(found.points)} faces")
     for name, each in about.get("judge of hybrid", {}).items():
         print(f"judge of {name}: {100 * np.mean(each):.1f} % {args.target}")
+    for name, each in about.get("identity of hybrid", {}).items():
+        print(f"{name}: {np.mean(each):.3f} from the face before")
     for name in ("steps/s", "R squared", "agreement of gradients"):
         if name in about:
             print(f"{name}: {about[name]:.3g}")

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ def edit(
         space=settings.space, seed=seed,
     )  # fmt: skip
     space = feature_spaces.load(features or f"lite0@{max(this.net.spec['image']['height'], 32)}")
+    features_of = jax.jit(partial(space.fn, space.variables))
     began = time.monotonic()
     found, hybrid = {}, None
     if by != "search":
@@ -127,9 +129,13 @@ def edit(
         "guide after": guided[-1].tolist(),
         "guide along": guided.mean(1).tolist(),
         "moved": np.sqrt(np.square((way[-1] - way[0]) @ np.asarray(this.white.matrix)).mean((1, 2))).tolist(),
-        "identity": identity(space, frames[0], frames[-1]),
+        "identity": identity(features_of, frames[0], frames[-1]),
         **more,
     }
+    if hybrid is not None:
+        about["identity of hybrid"] = {
+            name: identity(features_of, hybrid[:, 0], hybrid[:, i]) for i, name in enumerate(HYBRID) if i
+        }
     if this.judge is not None:
         about["judge before"], about["judge after"] = (this.judge.probabilities(frames[i]).tolist() for i in (0, -1))
         if hybrid is not None:
@@ -199,10 +205,9 @@ def moved(
     return np.concatenate(ways, axis=1), vectors, {"strengths": strengths.tolist(), what: mean}
 
 
-def identity(space: feature_spaces.FeatureSpace, before: np.ndarray, after: np.ndarray) -> list[float]:
+def identity(features: Callable, before: np.ndarray, after: np.ndarray) -> list[float]:
     """Return how far each face went from itself: 1 less the cosine of its features, [rows]."""
-    features = jax.jit(space.fn)
-    return np.asarray(search.distance(features(space.variables, before), features(space.variables, after))).tolist()
+    return np.asarray(search.distance(features(before), features(after))).tolist()
 
 
 def relabelled(this: Scene, cvae: Restored) -> jax.Array:

@@ -64,6 +64,7 @@ def test_the_hybrid_shows_all_four(folder, cvae, capsys):  # noqa: F811
     assert "judge of hybrid: " in capsys.readouterr().out
     about = json.loads((out / "edited.json").read_text())
     assert {name: len(each) for name, each in about["judge of hybrid"].items()} == dict.fromkeys(editing.HYBRID, 2)
+    assert set(about["identity of hybrid"]) == {"CVAE", "StyleGAN2", "hybrid"}
     assert Image.open(out / "hybrid.png").width > 4 * 8
     # Where it ended is a start for another edit.
     again = [*argv[:3], f"--from={out / 'styles.npz'}", "--steps=1", f"--out={folder / 'again'}", "--quiet"]
