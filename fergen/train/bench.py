@@ -37,13 +37,9 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
     parameters = sum(leaf.size for net in state.nets.values() for leaf in jax.tree.leaves(net.params))
     block = this.source.block(0, k)
 
-    began = time.perf_counter()
     item = jax.tree.map(lambda x: x[0], block)
     # The last quarter stands for the run: a start or a first stage of another kind is over.
     kinds = kinds_of(this.due, range(3 * this.steps // (4 * k) * k, this.steps, k), k)
-    for name in sorted({name for kind in kinds for name in kind}):
-        jax.jit(this.parts[name]).lower(state, this.frozen, this.source.arrays, item).compile()
-    compile_seconds = time.perf_counter() - began
     holder, state_shapes = [state], jax.eval_shape(lambda: state)
 
     def step(block, number: int) -> None:
@@ -58,9 +54,15 @@ def bench(config, *, seconds: float = 10.0) -> dict[str, Any]:
         return this.source.block(position[0], k)
 
     gather = jax.jit(lambda arrays, block: jax.lax.map(lambda item: this.source.read(arrays, item), block))
+    began = time.perf_counter()
+    for first, _ in kinds.values():
+        step(block, first)
+    compiled = time.perf_counter() - began
     rates = {
-        kind: rate(lambda first=first: step(block, first), images, seconds)[0] for kind, (first, _) in kinds.items()
+        kind: rate(lambda first=first: step(block, first), images, seconds, warm=False)[0]
+        for kind, (first, _) in kinds.items()
     }
+    compile_seconds = compiled - sum(images / found for found in rates.values())
     step_rate = 1 / sum(share / rates[kind] for kind, (_, share) in kinds.items())
     input_rate, _ = rate(lambda: jax.block_until_ready(gather(this.source.arrays, read())), images, seconds)
     inside, begin = [0.0], (this.steps - 1) // k * k - 15 * k

@@ -45,14 +45,14 @@ def due_of(task: Any) -> Callable[[int], tuple[str, ...]]:
 
 
 def kinds_of(due: Callable[[int], tuple[str, ...]], steps: range, k: int) -> dict[tuple[str, ...], tuple[int, float]]:
-    """Return the different kinds of dispatches: parts, of all k steps -> (first such dispatch's step, its share).
+    """Return the different kinds of dispatches: parts of all k steps, sorted -> (first such one's step, its share).
 
     Args:
         due: see `due_of`.
         steps: numbers with which dispatches begin.
         k: steps of a dispatch.
     """
-    kinds = [tuple(name for i in range(k) for name in due(step + i)) for step in steps]
+    kinds = [tuple(sorted(name for i in range(k) for name in due(step + i))) for step in steps]
     return {kind: (steps[kinds.index(kind)], many / len(kinds)) for kind, many in Counter(kinds).items()}
 
 
