@@ -112,17 +112,26 @@ def assign(config: ml_collections.ConfigDict, field: str, text: str) -> None:
         if depth < len(parents):
             node = node[key]
     held = node[last]
-    value = parse(text, held, field)
+    value = parse(text, held, f"--config.{field}")
     try:
         node[last] = value
     except (TypeError, ValueError) as error:
         raise BadInput(f"--config.{field}={text}: expected {type(held).__name__} ({error})") from None
 
 
-def parse(text: str, held: Any, field: str) -> Any:
-    """Read a value's text as the type of the one it replaces."""
+def parse(text: str, held: Any, name: str) -> Any:
+    """Read a value's text as the type of the one it replaces.
+
+    Args:
+        text: as typed.
+        held: the value that it replaces.
+        name: of the option in messages, `--config.optim.lr`.
+
+    Raises:
+        BadInput: it is of another type.
+    """
     if isinstance(held, ml_collections.ConfigDict):
-        raise BadInput(f"--config.{field} is a group; set one of its fields: {', '.join(sorted(held.keys()))}")
+        raise BadInput(f"{name} is a group; set one of its fields: {', '.join(sorted(held.keys()))}")
     if isinstance(held, str):
         return text
     try:
@@ -136,5 +145,5 @@ def parse(text: str, held: Any, field: str) -> Any:
     if isinstance(held, (tuple, list)) and isinstance(value, (tuple, list)):
         return type(held)(value)
     if type(value) is not type(held):
-        raise BadInput(f"--config.{field}={text}: expected {type(held).__name__}, found {type(value).__name__}")
+        raise BadInput(f"{name}={text}: expected {type(held).__name__}, found {type(value).__name__}")
     return value
