@@ -68,7 +68,8 @@ def executor(text: str) -> Executor:
 def module_of(path: Path) -> ModuleType:
     """Import an executor's file as `launch.<stem>`."""
     spec = importlib.util.spec_from_file_location(f"launch.{path.stem}", path)
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
