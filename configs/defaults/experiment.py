@@ -34,6 +34,10 @@ def config(task: str) -> ml_collections.ConfigDict:
     c.data.labels = "own"  # or ferplus (the votes' majority), ferplus_soft (their distribution)
     c.data.balance = False  # draw classes with equal probability
     c.data.stream = False  # read from disk by grain rather than hold the set on the device
+    c.data.leave_out = ""  # "2/5": the second of five parts of the training rows, cut by their pixels
+    c.data.relabel = ""  # a CSV file of id,label: labels that replace training rows' own
+    c.data.share = 1.0  # of the training rows, the same of every class; 0 for those of data.add alone
+    c.data.add = ()  # prepared sets whose rows are trained on as well, "made" or "made*5000" for 5,000 of them
 
     c.model = ml_collections.ConfigDict()
     c.augment = ml_collections.ConfigDict()
@@ -42,6 +46,7 @@ def config(task: str) -> ml_collections.ConfigDict:
     c.ema = 0.0  # decay of the moving average of weights; 0 for none
 
     c.epochs = 30.0
+    c.steps = 0  # optimiser steps in place of epochs; 0 for epochs
     c.batch_size = 128
     c.scan = 10  # steps per dispatch
     c.log_every = 100

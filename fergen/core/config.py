@@ -144,6 +144,8 @@ def parse(text: str, held: Any, name: str) -> Any:
         return float(value)
     if isinstance(held, (tuple, list)) and isinstance(value, (tuple, list)):
         return type(held)(value)
+    if isinstance(held, (tuple, list)) and all(isinstance(item, str) for item in held):
+        return type(held)(part.strip() for part in text.split(","))  # names need neither quotes nor brackets
     if type(value) is not type(held):
         raise BadInput(f"{name}={text}: expected {type(held).__name__}, found {type(value).__name__}")
     return value

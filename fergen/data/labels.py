@@ -79,7 +79,11 @@ def only(split: "Split", name: str) -> "Split":
     wanted = name if name in classes else canonical(name)
     if wanted not in classes:
         raise BadInput(f"the set '{split.spec.name}' has no class '{name}'; it has: {', '.join(classes)}")
-    kept = np.flatnonzero(split.labels == classes.index(wanted))
+    return rows_of(split, np.flatnonzero(split.labels == classes.index(wanted)))
+
+
+def rows_of(split: "Split", kept: np.ndarray) -> "Split":
+    """Return the rows of a split that are named by their positions: int [m]."""
     return dataclasses.replace(
         split,
         images=split.images[kept],
@@ -88,10 +92,24 @@ def only(split: "Split", name: str) -> "Split":
     )
 
 
-def join(first: "Split", second: "Split") -> "Split":
-    """Return two splits of one set as one, for resident input: no shards on disk hold both.
+def in_classes(split: "Split", classes: Sequence[str]) -> "Split":
+    """Return a split with its labels among other classes; rows that have none there are left out.
 
-    The hash of the joint set is the set's own: both parts are in it.
+    Args:
+        split: labelled in its own classes.
+        classes: the names wanted.
+    """
+    known = split.spec.classes
+    label = split.labels if tuple(classes) == tuple(known) else mapping(known, classes)[split.labels]
+    spec = dataclasses.replace(split.spec, classes=tuple(classes))
+    rows = {**split.rows, "label": label.astype(np.int32)}
+    return rows_of(dataclasses.replace(split, spec=spec, rows=rows), np.flatnonzero(label >= 0))
+
+
+def join(first: "Split", second: "Split") -> "Split":
+    """Return two splits as one, for resident input: no shards on disk hold both.
+
+    The description is the first's: of two splits of one set its hash stands for either.
     """
     names = first.rows.keys() & second.rows.keys()
     return dataclasses.replace(

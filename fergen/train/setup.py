@@ -9,7 +9,7 @@ import jax
 from fergen.core import lineage as lineages
 from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
-from fergen.data import dataset, labels
+from fergen.data import dataset, training_set
 from fergen.train import inputs
 from fergen.train.parts import due_of, parts_of, taker
 from fergen.train.restore import restore
@@ -56,11 +56,11 @@ def prepare(config) -> Run:
     """
     check(config)
     mesh = meshes.build()
-    train, validation = splits(config.data)
+    train, validation = training_set.build(config.data)
     source = inputs.build(config, train, mesh)
     k = config.scan
     # Whole dispatches only, so that a resumed run cuts its dispatches where an uninterrupted one does.
-    steps = max(1, round(config.epochs * len(train) / config.batch_size / k)) * k
+    steps = max(1, round((config.steps or config.epochs * len(train) / config.batch_size) / k)) * k
     module = task_module(config.task)
     fixed = {name: restore(reference) for name, reference in module.references(config).items()}
     task = module.build(config, train, steps, fixed)
@@ -88,6 +88,8 @@ def check(config) -> None:
             raise BadInput(f"--config.{field}={config[field]}: expected 1 or more")
     if config.epochs <= 0:
         raise BadInput(f"--config.epochs={config.epochs}: expected more than 0")
+    if config.steps < 0:
+        raise BadInput(f"--config.steps={config.steps}: expected 0, as many as the epochs have, or more")
     for field in ("log_every", "eval_every", "save_every"):
         if config[field] < 1 or config[field] % config.scan:
             raise BadInput(f"--config.{field}={config[field]}: expected a multiple of --config.scan={config.scan}")
@@ -114,27 +116,3 @@ def task_module(name: str):
 def run_key(config) -> jax.Array:
     """Return the key from which everything random in a run is derived."""
     return jax.random.key(config.seed, impl=config.rng)
-
-
-def splits(options) -> tuple[dataset.Split, dataset.Split | None]:
-    """Return (training set, validation set or None) of a config's `data` group."""
-    if options.split not in ("train", "train+validation"):
-        raise BadInput(f"--config.data.split={options.split}: expected train or train+validation (a final run)")
-    if options.stream and options.split != "train":
-        raise BadInput(f"--config.data.split={options.split}: streamed input reads one split, train")
-    if options.stream and options.get("only", ""):
-        raise BadInput(f"--config.data.only={options.only}: streamed input reads all classes; leave data.stream False")
-    name, vocabulary, kind = options.name, options.vocabulary or None, options.labels
-    train = dataset.load_or_prepare(name, "train", vocabulary=vocabulary, labels=kind, images=not options.stream)
-    only = options.get("only", "")
-    if only:
-        train = labels.only(train, only)
-    if "validation" not in train.spec.splits:
-        return train, None
-    validation = dataset.load(name, "validation", vocabulary=vocabulary, labels=kind)
-    if only:
-        validation = labels.only(validation, only)
-    if options.split == "train+validation":
-        # What was trained on can choose nothing: a final run has a frozen schedule and no validation.
-        return labels.join(train, validation), None
-    return train, validation
