@@ -1,5 +1,7 @@
-"""In this very process, one run after another: for studies of few short runs, where starting processes would show."""
+"""In this very process, one job after another: for studies of few short runs, where starting processes would show."""
 
+import contextlib
+import traceback
 from collections.abc import Iterator, Sequence
 
 from fergen.core.errors import Preempted
@@ -10,13 +12,19 @@ OPTIONS: dict = {}
 
 
 def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, int]]:
-    """Run jobs; see `fergen.studies.jobs`. What they print is printed.
+    """Run jobs; see `fergen.studies.jobs`.
 
     Raises:
         Preempted: a signal stopped one, and it saved.
     """
     for job in jobs:
-        status = next((status for command in job.commands if (status := main(list(command)))), 0)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        with (job.folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
+            try:
+                status = next((status for command in job.commands if (status := main(list(command)))), 0)
+            except Exception:  # a fault of one run, which must not end the others
+                traceback.print_exc(file=log)
+                status = 1
         if status == Preempted.status:
             raise Preempted(f"{job.folder}: stopped, all saved; repeat the command to go on")
         yield job, status

@@ -11,7 +11,8 @@
 
 A folder or set is written block by block: killed at any moment, the same command goes on where it stopped and ends
 with the same files. --filter keeps a face only if a classifier finds its label the most probable, with at least
---confidence; a class of which fewer than one face in 2,000 passes ends the command. Then
+--confidence; a class of which fewer than one face in 2,000 passes ends the command. With --correct it keeps every face
+of which the classifier is as sure, under the label that it sees. Then
 
   fergen prepare synthetic --from made/ --name made
 
@@ -29,7 +30,7 @@ from fergen.core.flags import add_sampler, sampler_of
 HELP = "generate faces: a picture, a folder of images, or a set to train on"
 FACES, COLUMNS = 1000, 10
 PICTURE_ONLY = ("interpolate", "sweep", "mix", "columns")
-SET_ONLY = ("n", "labels", "like", "filter", "confidence", "judge")
+SET_ONLY = ("n", "labels", "like", "filter", "confidence", "correct", "judge")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +52,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--like", metavar="SET", help="classes in the shares of this prepared set's train split")
     parser.add_argument("--filter", metavar="REF", help="a classifier that must recognise each face")
     parser.add_argument("--confidence", type=float, metavar="P", help="the filter's least probability of the label (0)")
+    parser.add_argument(
+        "--correct", action="store_true", help="keep what the filter is sure of under the label that it sees"
+    )
     parser.add_argument("--judge", metavar="REF", help="a classifier whose probabilities are recorded, no more")
     parser.add_argument("--seed", type=int, default=0, help="of the latents (%(default)s)")
     parser.add_argument("--batch", type=int, default=256, metavar="N", help="faces per compiled call (%(default)s)")
@@ -69,6 +73,8 @@ def run(args: argparse.Namespace) -> None:
         raise BadInput("--labels says how many faces of which emotions: leave out --n, --classes and --like")
     if args.confidence is not None and not (args.filter and 0 <= args.confidence <= 1):
         raise BadInput(f"--confidence={args.confidence}: expected a probability in [0, 1], with --filter=REF")
+    if args.correct and not args.filter:
+        raise BadInput("--correct: expected --filter=REF, the classifier whose labels are taken")
     for name in ("batch", "columns", "n"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise BadInput(f"--{name}={getattr(args, name)}: expected at least 1")
@@ -162,7 +168,7 @@ def write(net: Any, counts: dict[str, int] | None, classes: list[str] | None, ar
         net,
         asked,
         form="npy" if args.dataset else "png",
-        keep=synthesis.Filter(restore(args.filter), args.confidence or 0.0) if args.filter else None,
+        keep=synthesis.Filter(restore(args.filter), args.confidence or 0.0, args.correct) if args.filter else None,
         judge=restore(args.judge) if args.judge else None,
         seed=args.seed,
         batch=args.batch,

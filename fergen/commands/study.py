@@ -1,14 +1,17 @@
-"""Run a study: several trainings, what is measured of them, and a report.
+"""Run a study: many trainings, what is measured of them, and a report.
 
-  fergen study --config=quickstart
-  fergen study --config=quickstart --config.generator=procedural_cvae --workdir=runs/loop_cvae
+  fergen study --config=quickstart                      a judge, a guide and a generator on drawn faces, in minutes
+  fergen study --config=transfer --workdir=runs/transfer
+  fergen study --config=transfer --config.executor=local:parallel=2
+  fergen study --config=transfer --config.executor=slurm:partition=gpu,minutes=60
+  fergen study --config=ablation "--config.fields=optim.lr=0.002|0.004,ema=0.9|0.99"
 
-The workdir receives a run per member, scores.json, report.html (one file, pictures inside) and report.md. Kill the
-command whenever you like: repeated, it goes on where it was.
+Every run is a process of its own, started by the executor. The workdir receives a folder per run, report.html (one file,
+pictures inside), report.md, report.json and runs.csv. Kill the command whenever you like: repeated, it goes on where it
+was, without the runs that are finished. A run that fails stands in the report, with its log, and stops no other.
 """
 
 import argparse
-import importlib
 
 from fergen.core.errors import BadInput
 from fergen.core.flags import add_config, config_of
@@ -24,16 +27,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Run, then print the scores as a table."""
+    """Run, then print the main table."""
     config = config_of(args)
     if "study" not in config:
         raise BadInput(f"--config={config.name}: expected a study, found a single experiment: use fergen train")
-    try:
-        study = importlib.import_module(f"fergen.studies.{config.study}")
-    except ModuleNotFoundError:
-        raise BadInput(f"--config.study={config.study}: expected the name of a file in fergen/studies") from None
-    from fergen.evals import generation_table
+    from fergen.studies import runs
 
-    workdir = args.workdir or f"runs/{config.name}"
-    scores = study.run(config, workdir, quiet=args.quiet)
-    print(f"\n{generation_table.text(scores, scores['classes'])}\n\nreport: {scores['report']}")
+    outcome = runs.run(config, args.workdir or f"runs/{config.name}", quiet=args.quiet)
+    print(f"\n{outcome.text}\n\nreport: {outcome.report}")

@@ -76,6 +76,12 @@ def decode(
         raise BadInput(f"{where}: truncated or damaged image ({error})") from None
 
 
+def converted(image: np.ndarray, *, size: tuple[int, int], channels: int) -> np.ndarray:
+    """Bring an array uint8 [h, w, c], c 1 or 3, to (height, width) and channels, as `decode` does with a file."""
+    plain = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    return resized(plain_mode(plain, channels, "image"), size, None, "image")
+
+
 def load(path: Path) -> bytes:
     """Read an image file whole.
 

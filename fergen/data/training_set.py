@@ -115,7 +115,7 @@ def stratified(label: np.ndarray, n: int) -> np.ndarray:
 
 
 def add(split: Split, text: str) -> Split:
-    """Join the training and validation rows of another set: nothing is chosen on them here.
+    """Join the training rows of another set.
 
     Args:
         split: what there is.
@@ -128,8 +128,6 @@ def add(split: Split, text: str) -> Split:
     if star and not (wanted.isdecimal() and int(wanted)):
         raise BadInput(f"--config.data.add={text}: expected a set's name, or NAME*N for N of its rows")
     other = dataset.load_or_prepare(name, "train")
-    if "validation" in other.spec.splits:
-        other = labels.join(other, dataset.load(name, "validation"))
     if other.spec.image_shape != split.spec.image_shape:
         size, found = ("x".join(map(str, s.spec.image_shape)) for s in (split, other))
         raise BadInput(f"--config.data.add={text}: expected images of {size}, found {found}; prepare it with --size")

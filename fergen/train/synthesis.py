@@ -164,24 +164,29 @@ def take(
     classes = np.repeat(np.arange(len(names)), allot(state, target, keep is not None))
     kept, rows, faces = state.kept.copy(), [], []
     for batch in draw(state.row + np.arange(len(classes)), classes):
-        passing = passes(keep, batch, names) if keep else np.ones(len(batch.rows), bool)
+        passing, seen_as = passes(keep, batch, names) if keep else (np.ones(len(batch.rows), bool), batch.classes)
+        corrected = bool(keep and keep.correct)
         before = len(rows)
         for i in np.flatnonzero(passing):
             c = batch.classes[i]
             if kept[c] < target[c]:
                 kept[c] += 1
                 probabilities = {role: [round(float(p), 6) for p in seen[i]] for role, seen in batch.seen.items()}
-                rows.append({"row": int(batch.rows[i]), "label": names[c], **probabilities})
+                seen = {"seen": names[seen_as[i]]} if corrected else {}
+                rows.append({"row": int(batch.rows[i]), "label": names[c], **seen, **probabilities})
                 faces.append(batch.images[i])
         progress.update(len(rows) - before, f"({passing.mean():.0%} pass)" if keep else "")
     return rows, faces
 
 
-def passes(keep: Filter, batch: Candidates, names: Sequence[str]) -> np.ndarray:
-    """Return bool [b]: the filter finds the label the most probable of its classes, and probable enough."""
-    own = mapping(names, keep.classifier.spec["classes"])[batch.classes]
+def passes(keep: Filter, batch: Candidates, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Return (bool [b], whether the filter keeps each face; int [b], the class, of `names`, that it sees on it)."""
+    columns = mapping(names, keep.classifier.spec["classes"])
     seen = batch.seen["filter"]
-    return (seen.argmax(1) == own) & (seen[np.arange(len(own)), own] >= keep.confidence)
+    as_class = seen[:, columns].argmax(1)
+    own = columns[as_class if keep.correct else batch.classes]
+    sure = (seen.argmax(1) == own) & (seen[np.arange(len(own)), own] >= keep.confidence)
+    return sure, as_class
 
 
 def require_passing(

@@ -18,10 +18,14 @@ DISK_BLOCK = 4096
 
 
 class Filter(NamedTuple):
-    """Keeps a face if a classifier finds its label the most probable, with at least `confidence`, in [0, 1]."""
+    """Keeps a face if a classifier finds its label the most probable, with at least `confidence`, in [0, 1].
+
+    With `correct`, keeps it whatever label the classifier finds, in place of its own, if it is as sure of that.
+    """
 
     classifier: Restored
     confidence: float = 0.0
+    correct: bool = False
 
 
 def describe(
@@ -48,7 +52,13 @@ def describe(
         "seed": seed,
         "generator": net.hash,
         "sampler": net.spec.get("sampler"),
-        "filter": {**classifier("filter", keep.classifier, counts), "confidence": keep.confidence} if keep else None,
+        "filter": {
+            **classifier("filter", keep.classifier, counts),
+            "confidence": keep.confidence,
+            "correct": keep.correct,
+        }
+        if keep
+        else None,
         "judge": classifier("judge", judge, counts) if judge else None,
         # The last part alone, as in the lineage: the set travels to other machines.
         "names": {role: Path(member.name).name for role, member in names.items()},

@@ -17,7 +17,7 @@ import numpy as np
 from fergen.core.errors import BadInput
 from fergen.core.paths import read_json
 from fergen.data.archive import open_files
-from fergen.data.images import ImageFiles
+from fergen.data.images import ImageFiles, converted
 from fergen.data.sources import Rows
 
 FORMAT = 1
@@ -56,7 +56,10 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def read_block(folder: Path, block: int) -> list[dict[str, Any]] | None:
-    """Read a block's rows: `row`, `label`, and probabilities under `filter` and `judge`; None if it is not there yet.
+    """Read a block's rows; None if it is not there yet.
+
+    A row has `row`, `label`, `seen`, the label that a filter put in its place, if it did, and probabilities under
+    `filter` and `judge`.
 
     Raises:
         BadInput: the file is damaged.
@@ -73,7 +76,7 @@ def read_block(folder: Path, block: int) -> list[dict[str, Any]] | None:
     raise BadInput(f"{path}: damaged; delete the folder and sample the faces again")
 
 
-def read(path: Path | None) -> Rows:
+def read(path: Path | None, *, size: int | None = None, channels: int | None = None) -> Rows:
     """List the faces of a folder that `fergen sample` wrote, in the order of their row numbers.
 
     The classes are the generator's, whichever of them were sampled. All rows are of the training part; validation is
@@ -81,6 +84,8 @@ def read(path: Path | None) -> Rows:
 
     Args:
         path: the folder.
+        size: side in pixels to resize to; None keeps the generator's.
+        channels: 1 or 3; None keeps the generator's.
 
     Returns:
         Rows whose lineage holds the generator's and the filter's; with a filter, `confidence` float32 [n] is among
@@ -99,18 +104,20 @@ def read(path: Path | None) -> Rows:
         raise BadInput(f"{rows_file(path, blocks.index(None))}: no such file; copy the whole folder, or sample again")
     rows = [row for block in blocks for row in block or ()]
     classes = tuple(about["classes"])
-    if strange := sorted({row["label"] for row in rows} - set(classes)):
+    names = [row.get("seen", row["label"]) for row in rows]
+    if strange := sorted(set(names) - set(classes)):
         raise BadInput(
             f"{path}: expected labels among {', '.join(classes)}, found '{strange[0]}'; an unconditional generator"
             " of several emotions makes no labelled set"
         )
+    made = about["image"]
+    shape = (size or made["height"], size or made["width"], channels or made["channels"])
     if about["form"] == "png":
-        size, names = about["image"], [png_name(row["label"], row["row"]) for row in rows]
-        sides = (size["height"], size["width"])
-        images: Any = ImageFiles(open_files(path), names, size=sides, channels=size["channels"])
+        files = [png_name(row["label"], row["row"]) for row in rows]
+        images: Any = ImageFiles(open_files(path), files, size=shape[:2], channels=shape[2])
     else:
-        images = Blocks(path, [len(block or ()) for block in blocks], about["image"])
-    label = np.array([classes.index(row["label"]) for row in rows], np.int32)
+        images = Blocks(path, [len(block or ()) for block in blocks], made, shape)
+    label = np.array([classes.index(name) for name in names], np.int32)
     return Rows(
         images=images,
         label=label,
@@ -130,7 +137,7 @@ def confidence(rows: list[dict[str, Any]], about: dict[str, Any]) -> dict[str, n
     column, found = about["filter"]["columns"], []
     for row in rows:
         try:
-            found.append(float(row["filter"][column[row["label"]]]))
+            found.append(float(row["filter"][column[row.get("seen", row["label"])]]))
         except (KeyError, IndexError, TypeError, ValueError):
             raise BadInput(f"row {row['row']} of the synthetic faces: found no probability of its filter") from None
     return {"confidence": np.array(found, np.float32)}
@@ -142,29 +149,42 @@ def filter_notes(about: dict[str, Any]) -> list[str]:
         return []
     kept, drawn = (sum(about["done"][key].values()) for key in ("kept", "drawn"))
     by = f"{about['names']['filter']}, {about['filter']['hash'][:12]}, at confidence {about['filter']['confidence']}"
-    return [f"filtered by {by}: {kept:,} of {drawn:,} kept"]
+    what = "labelled anew" if about["filter"].get("correct") else "filtered"
+    return [f"{what} by {by}: {kept:,} of {drawn:,} kept"]
 
 
 class Blocks:
-    """The images of all blocks as one sequence, of which only what is sliced is read."""
+    """The images of all blocks as one sequence, of which only what is sliced is read.
 
-    def __init__(self, folder: Path, lengths: list[int], size: dict[str, int]):
+    Args:
+        folder: where they lie.
+        lengths: images of each block.
+        made: height, width and channels as they were made.
+        shape: (height, width, channels) as they are wanted.
+    """
+
+    def __init__(self, folder: Path, lengths: list[int], made: dict[str, int], shape: tuple[int, int, int]):
         self.folder = folder
         self.ends = list(accumulate(lengths))
-        self.shape = (self.ends[-1] if lengths else 0, size["height"], size["width"], size["channels"])
+        self.made = (made["height"], made["width"], made["channels"])
+        self.shape = (self.ends[-1] if lengths else 0, *shape)
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         """Read the sliced rows; uint8 [m, h, w, c]."""
         start, stop, _ = rows.indices(self.shape[0])
-        parts = [np.zeros((0, *self.shape[1:]), np.uint8)]
+        parts = [np.zeros((0, *self.made), np.uint8)]
         for block, end in enumerate(self.ends):
             first = self.ends[block - 1] if block else 0
             if max(start, first) < min(stop, end):  # a block of which nothing was kept has no images file
                 parts.append(self._block(block, end - first)[max(start - first, 0) : stop - first])
-        return np.concatenate(parts)
+        images = np.concatenate(parts)
+        if self.made == self.shape[1:]:
+            return images
+        height, width, channels = self.shape[1:]
+        return np.stack([converted(image, size=(height, width), channels=channels) for image in images])
 
     def _block(self, block: int, n: int) -> np.ndarray:
-        path, shape = images_file(self.folder, block), (n, *self.shape[1:])
+        path, shape = images_file(self.folder, block), (n, *self.made)
         try:
             images = np.load(path, mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:

@@ -1,0 +1,31 @@
+"""What do classifiers learn from synthetic faces? Real, synthetic and both, at several amounts, one test.
+
+fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
+fergen study --config=transfer --workdir=runs/transfer
+
+Generators are named by their weights, or as config=NAME of one to train first.
+"""
+
+import ml_collections
+
+from configs.defaults import study
+
+
+def get_config(arg: str = ""):
+    """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
+    c = study.config("transfer")
+    c.classifiers = ("fer2013_cnn_quarter",)
+    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae", "flow": "runs/fer2013_flow_small"})
+    c.times = (1.0, 2.0)  # synthetic faces alone, in multiples of the real ones
+    c.ratios = (1.0,)  # synthetic faces beside all real ones
+    # Flags of fergen sample: other forms of each generator's faces, in the real ones' number.
+    c.variants = ml_collections.ConfigDict(
+        {"plain": (), "filtered": ("--filter=fer2013_small", "--confidence=0.5"),
+         "relabelled": ("--filter=fer2013_small", "--confidence=0.5", "--correct")}
+    )  # fmt: skip
+    if arg == "smoke":
+        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
+        c.variants = ml_collections.ConfigDict({"plain": ()})
+        c.times = (0.5, 1.0)
+        c.ratios = (0.5,)
+    return study.finish(c, arg)

@@ -1,0 +1,100 @@
+"""Rows of runs as tables: the mean over seeds with its spread, what failed, and files that other programs read."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fergen.core.paths import atomic_write
+
+Rows = Sequence[Mapping[str, Any]]
+# Not figures of a run: intervals, counts, and what stands beside them.
+ASIDE = ("confusion/", "n/")
+
+
+def by_arm(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the rows of each arm, in order of appearance."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["arm"], []).append(row)
+    return found
+
+
+def spread(rows: Rows, measure: str) -> tuple[float, float, int]:
+    """Return (mean, sample standard deviation, number) of a figure over runs; NaN where there are too few."""
+    values = [row[measure] for row in rows if row["status"] == 0 and not math.isnan(row.get(measure, math.nan))]
+    mean = float(np.mean(values)) if values else math.nan
+    return mean, float(np.std(values, ddof=1)) if len(values) > 1 else math.nan, len(values)
+
+
+def text(rows: Rows, measure: str, scale: float = 1.0, digits: int = 1) -> str | None:
+    """Write a figure: mean and standard deviation over runs, or one run's with its interval; None if there is none."""
+    mean, deviation, n = spread(rows, measure)
+    if n == 0:
+        return None
+    if n > 1:
+        return f"{scale * mean:.{digits}f} ± {scale * deviation:.{digits}f}"
+    only = next(row for row in rows if row["status"] == 0)
+    bounds = [only.get(f"{measure}.{end}", math.nan) for end in ("low", "high")]
+    interval = "" if any(map(math.isnan, bounds)) else f" [{', '.join(f'{scale * b:.{digits}f}' for b in bounds)}]"
+    return f"{scale * mean:.{digits}f}{interval}"
+
+
+def table(rows: Rows, measures: Mapping[str, str], *, head: str = "trained on", scale: float = 100.0) -> list[dict]:
+    """Return a row per arm for a report's table.
+
+    Args:
+        rows: of runs.
+        measures: column -> name of a score.
+        head: of the first column.
+        scale: of the figures; 100 writes shares in percent.
+    """
+    found = []
+    for arm, runs in by_arm(rows).items():
+        ended = sum(row["status"] == 0 for row in runs)
+        cells = {column: text(runs, measure, scale) for column, measure in measures.items()}
+        of = f"{ended}" if ended == len(runs) else f"{ended} of {len(runs)}"
+        found.append({head: arm, **cells, "runs": of})
+    return found
+
+
+def failures(rows: Rows) -> list[dict]:
+    """Return a row per failed run: its arm, seed, exit status and log."""
+    return [
+        {"failed": row["arm"], "seed": row["seed"], "exit status": row["status"], "log": str(Path("runs") / where(row))}
+        for row in rows
+        if row["status"]
+    ]
+
+
+def where(row: Mapping[str, Any]) -> Path:
+    """Return a run's log, relative to the study's folder of runs."""
+    folder = Path(row["run"]).parent
+    return Path(folder.parent.name) / folder.name / "log.txt"
+
+
+def write_csv(path: str | Path, rows: Rows) -> Path:
+    """Write every run's figures, a line per run; those that not all have are left empty where they are missing."""
+    names = [name for name in dict.fromkeys(name for row in rows for name in row) if plain_figure(name)]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({**row, "run": where(row).parent} for row in rows)
+    return atomic_write(path, out.getvalue())
+
+
+def plain_figure(name: str) -> bool:
+    """Whether a name is of a figure rather than of an interval's end or a count."""
+    return not name.endswith((".low", ".high")) and not any(part in f"/{name}" for part in map("/".__add__, ASIDE))
+
+
+def aligned(rows: Rows) -> str:
+    """Return a table as text with its columns aligned, for a terminal."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [columns, *([str(row.get(name) or "–") for name in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells)
