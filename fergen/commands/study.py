@@ -6,9 +6,10 @@
   fergen study --config=transfer --config.executor=slurm:partition=gpu,minutes=60
   fergen study --config=ablation "--config.fields=optim.lr=0.002|0.004,ema=0.9|0.99"
 
-Every run is a process of its own, started by the executor. The workdir receives a folder per run, report.html (one file,
-pictures inside), report.md, report.json and runs.csv. Kill the command whenever you like: repeated, it goes on where it
-was, without the runs that are finished. A run that fails stands in the report, with its log, and stops no other.
+Every run is a process of its own, started by the executor. The workdir receives a folder per run, report.html (one
+file, pictures inside), report.md, report.json and runs.csv. Kill the command whenever you like: repeated, it goes on
+where it was, without the runs that are finished. A run that fails stands in the report, with its log, and stops no
+other.
 """
 
 import argparse

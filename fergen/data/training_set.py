@@ -36,11 +36,14 @@ def build(options: Mapping[str, Any]) -> tuple[Split, Split | None]:
         BadInput: names the field that is wrong.
     """
     require(options)
-    kind = {"vocabulary": options["vocabulary"] or None, "labels": options["labels"]}
-    train = dataset.load_or_prepare(options["name"], "train", **kind, images=not options["stream"])
+    name, vocabulary, kind = options["name"], options["vocabulary"] or None, options["labels"]
+    train = dataset.load_or_prepare(name, "train", vocabulary=vocabulary, labels=kind, images=not options["stream"])
     validation = None
     if "validation" in train.spec.splits:
-        validation = dataset.load(options["name"], "validation", **kind)
+        validation = dataset.load(name, "validation", vocabulary=vocabulary, labels=kind)
+    if options["relabel"]:
+        train = corrections.apply(train, options["relabel"])
+        train = inherit(train, lineages.of_data(Path(options["relabel"]).name, file_hash(options["relabel"])))
     if only := options.get("only", ""):
         train, validation = labels.only(train, only), validation and labels.only(validation, only)
     if options["split"] == "train+validation" and validation:
@@ -49,9 +52,6 @@ def build(options: Mapping[str, Any]) -> tuple[Split, Split | None]:
     if options["leave_out"]:
         part, k = part_of(options["leave_out"])
         train = labels.rows_of(train, np.flatnonzero(parts(train, k) != part))
-    if options["relabel"]:
-        train = corrections.apply(train, options["relabel"])
-        train = inherit(train, lineages.of_data(Path(options["relabel"]).name, file_hash(options["relabel"])))
     if options["share"] < 1:
         train = labels.rows_of(train, stratified(train.labels, round(options["share"] * len(train))))
     for added in options["add"]:

@@ -47,8 +47,8 @@ def draw(
         axes = figure.subplots()
         for i, (name, points) in enumerate(series.items()):
             colour = style.CYCLE[i % len(style.CYCLE)]
-            xs, ys, spreads = ([point[k] for point in points] for k in range(3))
-            bars = [0.0 if math.isnan(s) else s for s in spreads]
+            xs, ys = [point.x for point in points], [point.y for point in points]
+            bars = [0.0 if math.isnan(point.spread) else point.spread for point in points]
             axes.errorbar(
                 xs, ys, yerr=bars if any(bars) else None, color=colour, label=name, marker="o" if marks else None,
                 markersize=4, capsize=2, elinewidth=0.9,

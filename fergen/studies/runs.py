@@ -105,6 +105,25 @@ class Study:
         files = {each.prefix: outs[each.prefix] / each.file for each in measured}
         return Member(arm, seed, Job(f"{slug(arm)}/seed{seed}", tuple(commands), folder), files)
 
+    def trainings(
+        self, arms: Mapping[str, Iterable[str]], classifier: str, *, measured: Sequence[Measured] | None = None
+    ) -> list[Member]:
+        """Describe classifiers that differ in what they are trained on or how: each arm with every seed.
+
+        Args:
+            arms: name -> fields of the classifier's config, beside those that the study gives to all.
+            classifier: its config.
+            measured: None for the study's own split.
+        """
+        config = self.config
+        own = [Measured(f"{config.split}.json", (f"--split={config.split}",))]
+        common = (f"data.name={config.data}", f"steps={config.steps}", *config.overrides.classifiers)
+        return [
+            self.member(arm, classifier, (*common, *fields), measured=own if measured is None else measured, seed=seed)
+            for arm, fields in arms.items()
+            for seed in range(config.seeds)
+        ]
+
     def execute(self, jobs: Iterable[Job], what: str) -> dict[str, int]:
         """Run the jobs that are not finished.
 

@@ -56,7 +56,7 @@ def table(rows: Rows, measures: Mapping[str, str], *, head: str = "trained on", 
     found = []
     for arm, runs in by_arm(rows).items():
         ended = sum(row["status"] == 0 for row in runs)
-        cells = {column: text(runs, measure, scale) for column, measure in measures.items()}
+        cells = {column: text(runs, measure, scale, 1 if scale > 1 else 3) for column, measure in measures.items()}
         of = f"{ended}" if ended == len(runs) else f"{ended} of {len(runs)}"
         found.append({head: arm, **cells, "runs": of})
     return found

@@ -1,14 +1,14 @@
 """Generators of a study, and the sets of faces that they make for it."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from fergen.core.errors import BadInput
 from fergen.studies.jobs import Job
 from fergen.studies.runs import Study, slug
 
 TRAIN = "config="
+Key = TypeVar("Key", str, tuple[str, str])
 
 
 class Made(NamedTuple):
@@ -89,7 +89,7 @@ def made(
     return Made(Job(f"set/{slug(name)}", commands, folder), str(folder / folder.name))
 
 
-def make(study: Study, sets: Mapping[str, Made]) -> dict[str, str]:
+def make(study: Study, sets: Mapping[Key, Made]) -> dict[Key, str]:
     """Make sets; returns key -> set for those that could be made."""
     status = study.execute([each.job for each in sets.values()], "make faces")
     return {key: each.name for key, each in sets.items() if status[each.job.name] == 0}

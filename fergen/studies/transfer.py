@@ -73,11 +73,7 @@ def members(study: Study, sets: dict[tuple[str, str], str], real: int) -> list[M
         for arm, (fields, made) in arms(study, sets, real).items():
             own = [Measured("validation.json", (f"--data={made}", "--split=validation"), "on its own/")] if made else []
             measured = [on_real, *(others if arm == "real" else own)]
-            data = (f"data.name={config.data}", f"steps={config.steps}", *config.overrides.classifiers, *fields)
-            found += [
-                study.member(name_of(study, classifier, arm), classifier, data, measured=measured, seed=seed)
-                for seed in range(config.seeds)
-            ]
+            found += study.trainings({name_of(study, classifier, arm): fields}, classifier, measured=measured)
     return found
 
 

@@ -73,7 +73,7 @@ def named(reference: str) -> Arms:
     module = configs.module_of(configs.find(reference.partition(":")[0]))
     if not hasattr(module, "sweep"):
         raise BadInput(
-            f"--config={reference}: expected a function sweep() beside get_config(), which yields (name, {{field: value}})"
+            f"--config={reference}: expected a function sweep() beside get_config(), yielding (name, {{field: value}})"
         )
     found: Arms = {}
     for item in module.sweep():

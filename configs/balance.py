@@ -1,0 +1,25 @@
+"""What helps rare classes? Faces of each generator, class weights, balanced sampling or augmentation.
+
+fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
+fergen study --config=balance --workdir=runs/balance
+"""
+
+import ml_collections
+
+from configs.defaults import study
+
+
+def get_config(arg: str = ""):
+    """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
+    c = study.config("balance")
+    c.classifier = "fer2013_cnn_quarter"
+    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae"})
+    c.fill = 0.6  # every class is filled up to this share of the largest
+    c.sampling = ()  # flags of fergen sample: a filter, a truncation
+    c.plain = ("augment.rotate=none", "augment.scale=none", "augment.translate=none")
+    c.stronger = ("augment.rotate=20.0", "augment.scale=0.2", "augment.erase=0.25")
+    if arg == "smoke":
+        c.classifier = "fer2013_cnn_quarter:smoke"
+        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
+        c.fill = 1.0
+    return study.finish(c, arg)

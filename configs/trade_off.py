@@ -1,0 +1,33 @@
+"""Control against realism and coverage: every generator over its own knob, in one plot.
+
+fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
+fergen study --config=trade_off --workdir=runs/trade_off
+"""
+
+import ml_collections
+
+from configs.defaults import study
+
+
+def get_config(arg: str = ""):
+    """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
+    c = study.config("trade_off")
+    c.judge = "fer2013_judge"  # or config=NAME of one to train first
+    c.overrides.judge = ()
+    # REF; OPTION=V|V of its sampler, or config=NAME; FIELD=V|V, trained once for each value.
+    c.knobs = ml_collections.ConfigDict(
+        {
+            "cvae": "runs/fer2013_cvae; guidance=1|2|3|5",
+            "flow": "runs/fer2013_flow_small; guidance=1|4|8",
+            "stylegan2": "runs/fer2013_stylegan2_small; truncation=0.5|0.7|1",
+        }
+    )
+    c.features = "lite0@128"
+    c.n = 1000
+    c.per_class = 100
+    if arg == "smoke":
+        c.judge = "config=procedural_small:smoke"
+        c.knobs = ml_collections.ConfigDict({"cvae": "config=procedural_cvae:smoke; loss.beta=0.1|1.0"})
+        c.features = "lite0@32"
+        c.n, c.per_class = 40, 5
+    return study.finish(c, arg)
