@@ -9,6 +9,7 @@ import numpy as np
 
 from fergen.core.errors import BadInput
 from fergen.data import ferplus
+from fergen.data.splits import digest
 from fergen.data.vocabulary import canonical, mapping
 
 if TYPE_CHECKING:
@@ -90,6 +91,13 @@ def rows_of(split: "Split", kept: np.ndarray) -> "Split":
         rows={key: values[kept] for key, values in split.rows.items()},
         index=None if split.index is None else split.index[kept],
     )
+
+
+def once(split: "Split") -> "Split":
+    """Return a split without the images that it holds more than once."""
+    seen = [digest(image) for image in split.images]
+    counts = Counter(seen)
+    return rows_of(split, np.flatnonzero([counts[each] == 1 for each in seen]))
 
 
 def in_classes(split: "Split", classes: Sequence[str]) -> "Split":

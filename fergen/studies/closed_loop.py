@@ -11,10 +11,12 @@ from typing import Any
 from fergen.core import config as configs
 from fergen.core.errors import BadInput
 from fergen.core.paths import write_json
+from fergen.evals import generation_table
 from fergen.evals.generation import Report as Measured
 from fergen.show.report import Report
+from fergen.studies.jobs import Job
+from fergen.studies.runs import Outcome, Study
 from fergen.train import measure, measure_generator
-from fergen.train.loop import run as train
 
 MEMBERS = ("judge", "guide", "generator")
 # What the CVAE of the AffectNet study reached: 8 classes, 128 px, in percent of 200 samples each.
@@ -24,26 +26,24 @@ CVAE_AFFECTNET = {
 }  # fmt: skip
 
 
-def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
+def run(study: Study) -> Outcome:
     """Train what is not trained yet, measure, and write the report.
 
     Args:
-        config: fields data (a prepared set), judge, guide, generator (names of configs), overrides (of fields of these,
-            "field=value", by member), features, n, per_class.
-        workdir: holds a run per member, `scores/`, `report.html` and `report.md`.
-        quiet: show no progress.
-
-    Returns:
-        The flat scores of the generator, with `seconds` of each stage and the files of the report.
+        study: its config has data (a prepared set), judge, guide, generator (names of configs), overrides (of fields
+            of these, "field=value", by member), features, n, per_class.
 
     Raises:
-        BadInput: a field or a member's config is wrong.
+        BadInput: a field or a member's config is wrong, or a member could not be trained.
     """
-    workdir = Path(workdir)
+    config, workdir = study.config, study.workdir
     members = {name: workdir / name for name in MEMBERS}
     experiments = {name: load(config, name, workdir) for name in MEMBERS}
-    for name, experiment in experiments.items():
-        train(experiment, members[name], quiet=quiet)
+    for name, folder in members.items():
+        fields = [f"--config.{text}" for text in fields_of(config, name, workdir)]
+        command = ("train", f"--config={config[name]}", f"--workdir={folder}", *["--quiet"] * study.quiet, *fields)
+        if status := study.execute([Job(name, (command,), folder)], f"train the {name}")[name]:
+            raise BadInput(f"the {name} could not be trained: exit status {status}, see {folder / 'log.txt'}")
     # Trained in an earlier call or in this one: the checkpoint's clock knows either.
     seconds = {name: measure_clock(folder) for name, folder in members.items()}
 
@@ -56,7 +56,7 @@ def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
         n=config.n,
         per_class=config.per_class,
         out=workdir / "scores",
-        quiet=quiet,
+        quiet=study.quiet,
     )
     recognised = {
         role: measure.evaluate([str(members[role])], ["test"], out=workdir / "recognition" / role)
@@ -65,27 +65,31 @@ def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
         for role in ("judge", "guide")
     }
     seconds["measuring"] = time.monotonic() - began
-    files = write(config, workdir, report, recognised, experiments, seconds)
+    page, _ = write(config, workdir, report, recognised, experiments, seconds)
     scores = report.scores | {f"seconds/{name}": value for name, value in seconds.items()}
     write_json(workdir / "scores.json", report.about | scores)
-    return scores | {"report": str(files[0]), "classes": report.classes}
+    return Outcome(generation_table.text(scores, report.classes), scores, page)
+
+
+def fields_of(config, member: str, workdir: Path) -> list[str]:
+    """Return the fields of a member's config that the study gives it; the generator's guide is the study's own."""
+    fields = [f"data.name={config.data}", *config.overrides[member]]
+    if member == "generator" and configs.load(config[member], fields).guide.weight:
+        fields.append(f"guide.reference={workdir / 'guide'}")
+    return fields
 
 
 def load(config, member: str, workdir: Path) -> Any:
-    """Load a member's config on the study's data; the generator's guide is the study's own.
+    """Load a member's config on the study's data.
 
     Raises:
         BadInput: as `fergen.core.config.load`, or the config is of another kind than the member.
     """
-    overrides = [f"data.name={config.data}", *config.overrides[member]]
-    experiment = configs.load(config[member], overrides)
+    experiment = configs.load(config[member])
     if (experiment.task == "classifier") != (member != "generator"):
         kind = "a generator" if member == "generator" else "a classifier"
         raise BadInput(f"--config.{member}={config[member]}: expected the config of {kind}, found a {experiment.task}")
-    if member == "generator" and experiment.guide.weight:
-        overrides.append(f"guide.reference={workdir / 'guide'}")
-        experiment = configs.load(config[member], overrides)
-    return experiment
+    return configs.load(config[member], fields_of(config, member, workdir))
 
 
 def measure_clock(workdir: Path) -> float:

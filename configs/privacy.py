@@ -1,0 +1,25 @@
+"""Do synthetic faces give away who was in the training set? Distances, membership inference, private training.
+
+fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
+fergen study --config=privacy --workdir=runs/privacy
+"""
+
+import ml_collections
+
+from configs.defaults import study
+
+
+def get_config(arg: str = ""):
+    """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
+    c = study.config("privacy")
+    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae"})
+    c.classifiers = ml_collections.ConfigDict({"fer2013_small": "fer2013_small"})  # attacked as well
+    c.n = 3000  # faces of each generator, and of members and others in an attack
+    c.features = ("fer2013_judge", "lite0@48")  # and faces.onnx, a face-embedding network of yours
+    c.private = "fer2013_private"
+    c.epsilons = ()  # accuracy of private training at each: 2.0, 8.0; with the extra `private`
+    if arg == "smoke":
+        c.generators = ml_collections.ConfigDict({"cvae": "config=procedural_cvae:smoke"})
+        c.n = 40
+        c.features = ("lite0@32",)
+    return study.finish(c, arg)
