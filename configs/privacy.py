@@ -19,7 +19,7 @@ def get_config(arg: str = ""):
     c.private = "fer2013_private"
     c.epsilons = ()  # accuracy of private training at each: 2.0, 8.0; with the extra `private`
     if arg == "smoke":
-        c.generators = ml_collections.ConfigDict({"cvae": "config=procedural_cvae:smoke"})
+        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
         c.n = 40
         c.features = ("lite0@32",)
     return study.finish(c, arg)

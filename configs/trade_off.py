@@ -27,7 +27,7 @@ def get_config(arg: str = ""):
     c.per_class = 100
     if arg == "smoke":
         c.judge = "config=procedural_small:smoke"
-        c.knobs = ml_collections.ConfigDict({"cvae": "config=procedural_cvae:smoke; loss.beta=0.1|1.0"})
+        c.knobs = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke; loss.mismatch=0.0|0.5"})
         c.features = "lite0@32"
         c.n, c.per_class = 40, 5
     return study.finish(c, arg)

@@ -57,8 +57,8 @@ def run(study: Study) -> Outcome:
     page.section("Distances to the nearest training face")
     page.table(table, caption=(
         "`under the 1 % quantile`: generated faces nearer to a training face than all but 1 % of real held-out ones"
-        " are; 1 % is what strangers have. `nearer to training`: nearer to the nearest training face than to the nearest"
-        " of as many held-out ones; half is what strangers have."
+        " are; 1 % is what strangers have. `nearer to training`: nearer to the nearest training face than to the"
+        " nearest of as many held-out ones; half is what strangers have."
     ))  # fmt: skip
     networks = weights | dict(config.classifiers)
     attacks = [attack(name, reference, train, held_out, config.n) for name, reference in networks.items()]

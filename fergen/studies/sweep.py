@@ -43,12 +43,12 @@ def run(
     """
     if seeds < 1:
         raise BadInput(f"--seeds={seeds}: expected at least 1")
+    execute = jobs.executor(executor) if isinstance(executor, str) else executor
     arms = variations.named(reference)
     config = configs.load(reference, overrides)
     classifier, split = config.task == "classifier", split or "validation"
     flags = (f"--split={split}",) if classifier else ((f"--judge={judge}",) if judge else ())
     measured = [Measured(f"{split}.json" if classifier else "scores.json", flags)]
-    execute = jobs.executor(executor) if isinstance(executor, str) else executor
     workdir = Path(workdir).absolute()
     with locked(workdir):
         about = {"experiment": reference, "data": config.data.name, "seeds": seeds, "overrides": tuple(overrides)}

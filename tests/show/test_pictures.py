@@ -150,3 +150,26 @@ def test_pictures_leave_pyplot_alone(tmp_path):
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_lines_bars_and_maps_of_features_are_pictures(tmp_path):
+    from PIL import Image
+
+    from fergen.show import bars, embedding, lines
+
+    series = {"cgan": [lines.Point(1, 0.4, 0.02), lines.Point(2, 0.5, word="×2")], "cvae": [lines.Point(1, 0.3)]}
+    drawn = [
+        lines.draw(series, tmp_path / "lines.png", x="amount", y="accuracy", level={"real": 0.6}, log=True),
+        bars.draw(
+            ["real", "cgan"], {"fear": [(0.4, 0.01), (float("nan"), float("nan"))]}, tmp_path / "b.png", x="recall"
+        ),
+        embedding.draw(
+            np.random.default_rng(0).normal(size=(30, 2)),
+            {"source": np.repeat(["real", "cgan"], 15), "expression": np.repeat(["happy", "sad", "fear"], 10)},
+            tmp_path / "map.png",
+        ),
+    ]
+    for path in drawn:
+        with Image.open(path) as image:
+            assert image.width > 700
+            assert len(image.convert("RGB").getcolors(1 << 20)) > 20
