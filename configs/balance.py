@@ -16,7 +16,7 @@ def get_config(arg: str = ""):
     c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae"})
     c.fill = 0.6  # every class is filled up to this share of the largest
     c.sampling = ()  # flags of fergen sample: a filter, a truncation
-    c.plain = ("augment.rotate=none", "augment.scale=none", "augment.translate=none")
+    c.plain = ("augment.flip=0.0", "augment.rotate=0.0", "augment.scale=0.0", "augment.translate=0.0")
     c.stronger = ("augment.rotate=20.0", "augment.scale=0.2", "augment.erase=0.25")
     if arg == "smoke":
         c.classifier = "fer2013_cnn_quarter:smoke"

@@ -120,3 +120,15 @@ def test_an_unfinished_folder_says_how_to_finish_it(tmp_path):
         synthetic.read(tmp_path / "made")
     with pytest.raises(BadInput, match="give it with --from"):
         synthetic.read(None)
+
+
+@pytest.mark.parametrize("form", ["npy", "png"])
+def test_faces_are_brought_to_another_size_as_files_are(form, tmp_path):
+    from fergen.data.images import decode
+
+    write_folder(tmp_path / "made", form)
+    own, other = synthetic.read(tmp_path / "made"), synthetic.read(tmp_path / "made", size=12, channels=1)
+    assert other.images.shape == (len(own), 12, 12, 1)
+    Image.fromarray(own.images[3:4][0]).save(tmp_path / "one.png")
+    expected = decode(tmp_path / "one.png", size=12, channels=1)
+    assert np.array_equal(other.images[3:5][0], expected)

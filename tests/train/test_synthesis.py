@@ -341,3 +341,21 @@ def test_unconditional_faces_have_no_label_unless_learned_from_one_class(tmp_pat
 def test_the_fakes_image_is_of_the_stated_size():
     net = generator()
     assert faces(net, [0], [3]).shape == (1, *SIZE.values())
+
+
+def test_a_filter_that_corrects_keeps_what_it_is_sure_of_under_the_label_that_it_sees(blocks, tmp_path):
+    taken_for = {"happy": "disgust", "disgust": "sad", "sad": "happy"}
+    rotated = tuple(taken_for.get(name, name) for name in SEVEN)
+    keep = Filter(classifier(shown=rotated), 0.6, correct=True)
+    done = synthesis.write(tmp_path / "a", generator(), COUNTS, keep=keep)
+    rows = rows_of(tmp_path / "a")
+    assert done.kept == COUNTS
+    assert all(rotated[SEVEN.index(row["label"])] == row["seen"] for row in rows)
+    assert all(max(row["filter"]) >= 0.6 for row in rows)
+    assert sum(done.drawn.values()) > 60, "unsure ones are left out"
+    found = synthetic.read(tmp_path / "a")
+    assert [found.classes[label] for label in found.label] == [row["seen"] for row in rows]
+    np.testing.assert_allclose(found.extras["confidence"], [max(row["filter"]) for row in rows], atol=1e-5)
+    assert "labelled anew" in found.notes[1]
+    with pytest.raises(BadInput, match="was begun with filter"):
+        synthesis.write(tmp_path / "a", generator(), COUNTS, keep=Filter(keep.classifier, 0.6))
