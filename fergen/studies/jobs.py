@@ -5,6 +5,7 @@ their defaults, and `run(jobs, **options)`, which yields (job, exit status) as t
 """
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -66,7 +67,11 @@ def executor(text: str) -> Executor:
 
 
 def module_of(path: Path) -> ModuleType:
-    """Import an executor's file as `launch.<stem>`."""
+    """Import an executor's file as `launch.<stem>`; executors can import one another from their own folder."""
+    if "launch" not in sys.modules:
+        package = ModuleType("launch")
+        package.__path__ = [str(folder) for folder in SHIPPED if folder.is_dir()]
+        sys.modules["launch"] = package
     spec = importlib.util.spec_from_file_location(f"launch.{path.stem}", path)
     assert spec
     assert spec.loader
