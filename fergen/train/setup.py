@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from fergen.core import hosts
 from fergen.core import lineage as lineages
 from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
@@ -125,7 +126,8 @@ def splits(options) -> tuple[dataset.Split, dataset.Split | None]:
     if options.stream and options.get("only", ""):
         raise BadInput(f"--config.data.only={options.only}: streamed input reads all classes; leave data.stream False")
     name, vocabulary, kind = options.name, options.vocabulary or None, options.labels
-    train = dataset.load_or_prepare(name, "train", vocabulary=vocabulary, labels=kind, images=not options.stream)
+    with hosts.first_alone():
+        train = dataset.load_or_prepare(name, "train", vocabulary=vocabulary, labels=kind, images=not options.stream)
     only = options.get("only", "")
     if only:
         train = labels.only(train, only)
