@@ -4,12 +4,12 @@
   fergen train --config=configs/fer2013_small.py --workdir=runs/small
   fergen train --config=fer2013_resnet18 --config.seed=1 --config.optim.lr=0.05 --workdir=runs/r18_1
 
-  fergen train --config=fer2013_small --distributed=10.0.0.1:1234,2,0    on the first of two hosts; the other says ,2,1
-  srun fergen train --config=fer2013_small --distributed                 SLURM, TPU pods and Kubernetes say it themselves
+  fergen train --config=fer2013_small --distributed=10.0.0.1:1234,2,0    on the first of two hosts; on the other ,2,1
+  srun fergen train --config=fer2013_small --distributed                 SLURM, TPU pods and Kubernetes tell it
 
 The workdir receives checkpoints/, metrics.jsonl, TensorBoard events and curves.png. Kill the command whenever you like:
-repeated, it goes on from the last checkpoint and ends with the same weights. Several processes share the workdir and each
-global batch; when one is killed all end, and the same commands go on.
+repeated, it goes on from the last checkpoint and ends with the same weights. Several processes share the workdir and
+the batch; when one is killed all end, and the same commands go on.
 Exit status: 0 done, 2 bad input, 3 a number is not finite, 75 stopped by a signal and saved.
 """
 

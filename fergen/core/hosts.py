@@ -1,7 +1,7 @@
 """Several processes as one job, by `jax.distributed`: joining it, agreeing in it, and leaving it.
 
 All processes run the same command. Process 0 alone prints and writes; a process that fails says why and ends, and the
-others end soon after: by the collective that it is missing in, or when its heartbeats have been missing for long enough.
+others end soon after: by the collective that it is missing in, or when it has been silent for long enough.
 """
 
 import contextlib
@@ -66,6 +66,8 @@ def join(text: str) -> None:
         if text.count(",") != 2 or ":" not in address or not (n.isdigit() and i.isdigit() and int(i) < int(n)):
             raise BadInput(f"--distributed={text}: expected HOST:PORT,N,I: 10.0.0.1:1234,2,0 on the first of two hosts")
         known = {"coordinator_address": address, "num_processes": int(n), "process_id": int(i)}
+    # It would take SIGTERM for itself and say nothing; the loop has its own way to stop, and other verbs just end.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
             **known,
@@ -85,11 +87,12 @@ def join(text: str) -> None:
 
 
 def leave(error: BaseException) -> NoReturn:
-    """Say what went wrong, and end at once: who leaves in order waits for the others, who wait for it in a collective."""
-    if isinstance(error, jax.errors.JaxRuntimeError) and any(word in str(error).lower() for word in GONE):
+    """Say what went wrong, and end at once: the orderly way out waits for the others, who may wait for this one."""
+    # Of several types: one is raised where a collective is called, others where its result is read.
+    if not ending(error) and any(word in str(error).lower() for word in GONE):
         error = Lost(
-            f"process {jax.process_index()} of {jax.process_count()}: another process of the job ended ({brief(error)});"
-            " repeat the command on all of them: it continues from the last checkpoint"
+            f"process {jax.process_index()} of {jax.process_count()}: another process of the job ended"
+            f" ({brief(error)}); repeat the command on all of them: it continues from the last checkpoint"
         )
     words, status = ending(error) or ("".join(traceback.format_exception(error)).rstrip(), 1)
     print(words, file=sys.stderr, flush=True)
@@ -133,6 +136,6 @@ def require_equal(value: int, what: str) -> None:
     each = np.asarray(multihost_utils.process_allgather(np.array(value, np.int64)))
     if (each != each[0]).any():
         raise BadInput(
-            f"{what} differs between the processes of this job: {', '.join(map(str, each))}; expected a disk that all of"
-            " them share"
+            f"{what} differs between the processes of this job: {', '.join(map(str, each))};"
+            " expected a disk that all of them share"
         )
