@@ -1,12 +1,9 @@
 """On this machine, each job in processes of its own: one at a time, or side by side on shares of its cores or GPUs."""
 
 import os
-import queue
-import signal
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from fergen.core.errors import BadInput, Preempted
+from fergen.core.errors import BadInput
 from fergen.studies.jobs import Job
 from launch import commands, env
 
@@ -25,44 +22,15 @@ def run(jobs: Sequence[Job], *, parallel: int) -> Iterator[tuple[Job, int]]:
     """
     if parallel < 1:
         raise BadInput(f"--executor=local:parallel={parallel}: expected at least 1")
-    free: queue.SimpleQueue = queue.SimpleQueue()
-    for share in shares(parallel):
-        free.put(share)
-    stop = commands.Stop()
 
-    def one(job: Job) -> int | None:
-        if stop.asked.is_set():
-            return None
-        cores, added = free.get()
-        try:
-            if cores:
-                # Of this thread; a process that it starts inherits them, and XLA takes as many threads.
-                os.sched_setaffinity(0, cores)
-            status = commands.run(job, stop, added)
-            if status == Preempted.status:
-                # Its node is going down, and with it all others here.
-                stop.asked.set()
-            return status
-        finally:
-            free.put((cores, added))
+    def work(job: Job, stop: commands.Stop, share: tuple[set[int], dict[str, str]]) -> int:
+        cores, added = share
+        if cores:
+            # Of this thread; a process that it starts inherits them, and XLA takes as many threads.
+            os.sched_setaffinity(0, cores)
+        return commands.run(job, stop, added)
 
-    restore = stop.handle(signal.SIGTERM, signal.SIGINT)
-    try:
-        with ThreadPoolExecutor(parallel) as pool:
-            futures = {pool.submit(one, job): job for job in jobs}
-            try:
-                for future in as_completed(futures):
-                    status = future.result()
-                    if status == 0 or (status and not stop.asked.is_set()):
-                        yield futures[future], status
-                stopped = stop.asked.is_set()
-            finally:
-                # Also when the caller wants no more: nothing is left running behind its back.
-                stop.asked.set()
-    finally:
-        restore()
-    if stopped:
-        raise Preempted("the runs were stopped, what they had is saved; repeat the command to go on")
+    yield from commands.each(jobs, work, shares(parallel))
 
 
 def shares(parallel: int) -> list[tuple[set[int], dict[str, str]]]:

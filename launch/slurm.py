@@ -38,8 +38,6 @@ OPTIONS: dict = {
 POLL_SECONDS = 1.0
 # How often squeue is asked for jobs that left no result; clusters without accounting have no other way to say so.
 ASK_SECONDS = 15.0
-# The verbs that can take part in a job of several processes; others run on the first node alone.
-DISTRIBUTED = ("train", "eval", "sample")
 # Asks a job to save and end, without coming back.
 WITHDRAW = signal.SIGUSR1
 
@@ -68,7 +66,12 @@ class Work:
             # Under SLURM, jax would give each process one GPU; there is one process per node here.
             added["JAX_LOCAL_DEVICE_IDS"] = ",".join(map(str, range(self.gpus)))
 
+        own = {WITHDRAW, getattr(signal, f"SIG{JobEnvironment.USR_SIG}")}
+
         def work() -> None:
+            # SLURM signals all processes of a job. These signals are for this one; commands, which know SIGTERM alone,
+            # inherit them blocked.
+            signal.pthread_sigmask(signal.SIG_BLOCK, own)
             self.status = commands.run(self.share(rank), self.stop, added)
 
         # In a thread of its own, so that the handlers of signals can wait for it.
@@ -76,7 +79,9 @@ class Work:
         signal.signal(signal.SIGTERM, lambda *_: self.stop.asked.set())
         signal.signal(WITHDRAW, lambda *_: (withdrawn.set(), self.stop.asked.set()))
         status = self.wait()
-        if status != Preempted.status or withdrawn.is_set():
+        # Asked to stop, a command that did not end well comes back, whatever it said: it goes on from its checkpoint.
+        unfinished = status == Preempted.status or (status != 0 and self.stop.asked.is_set())
+        if not unfinished or withdrawn.is_set():
             return status
         if rank == 0:
             # SIGTERM: to submitit its own signal says the same, and it has this job requeued.
@@ -104,9 +109,9 @@ class Work:
         if self.nodes == 1:
             return self.job
         together = [
-            (*command, "--distributed") if command[0] in DISTRIBUTED else command
+            (*command, "--distributed") if command[0] in studies.DISTRIBUTED else command
             for command in self.job.commands
-            if rank == 0 or command[0] in DISTRIBUTED
+            if rank == 0 or command[0] in studies.DISTRIBUTED
         ]
         # Each node's output in a file of its own; the first node's is the job's.
         folder = self.job.folder if rank == 0 else self.job.folder / f"node{rank}"

@@ -17,6 +17,8 @@ from fergen.core.errors import BadInput
 
 # In a wheel the executors lie inside the package, in a checkout beside it.
 SHIPPED = (PACKAGE / "launch", PACKAGE.parent / "launch")
+# The verbs that several processes can run together, with --distributed; of a job's hosts, the first runs the others.
+DISTRIBUTED = ("train", "eval", "sample")
 
 
 class Job(NamedTuple):

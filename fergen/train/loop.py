@@ -219,6 +219,10 @@ def stop_signals() -> Generator[threading.Event]:
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
+    except Preempted:
+        # The process is about to say so and end; asked twice, as by SLURM and by a launcher, it still does.
+        before = dict.fromkeys(before, signal.SIG_IGN)
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -37,11 +37,12 @@ SlurmdLogFile=$state/%n.log
 # Containers have no cgroups to manage.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
+# How long a requeued job waits before it may start again; the default is two minutes.
+AuthInfo=cred_expire=5
 MpiDefault=none
 ReturnToService=2
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
-# A preempted job waits this long for its turn again; the default is two minutes.
 SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 KillWait=30
 NodeName=fergen1 NodeHostname=$host NodeAddr=127.0.0.1 Port=17001 CPUs=2 RealMemory=$memory State=UNKNOWN
