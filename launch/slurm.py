@@ -204,7 +204,7 @@ def finished(entries: Iterable[Any], cluster: str) -> set[str]:
         return {entry.job_id for entry in entries if entry.done()}
     array = ",".join(sorted({number.partition("_")[0] for number in numbers}))
     asked = subprocess.run(
-        ["squeue", "--noheader", "--array", "--format=%F_%K", f"--jobs={array}"], capture_output=True, text=True
+        ["squeue", "--noheader", "--array", "--format=%i", f"--jobs={array}"], capture_output=True, text=True
     )
     if asked.returncode and "Invalid job id" not in asked.stderr:
         return set()

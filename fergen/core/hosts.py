@@ -133,7 +133,7 @@ def require_equal(value: int, what: str) -> None:
     """
     if jax.process_count() == 1:
         return
-    each = np.asarray(multihost_utils.process_allgather(np.array(value, np.int64)))
+    each = np.asarray(multihost_utils.process_allgather(np.array(value, np.int32)))
     if (each != each[0]).any():
         raise BadInput(
             f"{what} differs between the processes of this job: {', '.join(map(str, each))};"
