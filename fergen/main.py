@@ -1,7 +1,6 @@
 """The one console command: `fergen VERB ...`; a verb is a file in fergen/commands."""
 
 import argparse
-import errno
 import importlib
 import pkgutil
 import sys
@@ -9,7 +8,7 @@ from typing import Any, NoReturn
 
 import fergen
 from fergen import commands
-from fergen.core.errors import BadInput, FergenError
+from fergen.core.errors import BadInput, FergenError, ending
 
 
 class Parser(argparse.ArgumentParser):
@@ -67,16 +66,11 @@ def main(argv: list[str] | None = None) -> int:
     args.overrides = [text.removeprefix("--config.") for text in rest]
     try:
         return module.run(args) or 0
-    except FergenError as error:
-        print(f"fergen: {error}", file=sys.stderr)
-        return error.status
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"fergen: {where}{error.strerror or error}", file=sys.stderr)
-        return FergenError.status if error.errno == errno.ENOSPC else BadInput.status
-    except KeyboardInterrupt:
-        print("fergen: interrupted", file=sys.stderr)
-        return 130
+    except (FergenError, OSError, KeyboardInterrupt) as error:
+        end = ending(error)
+        assert end
+        print(end[0], file=sys.stderr)
+        return end[1]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from fergen.core.errors import BadInput
-from fergen.core.flags import add_sampler, sampler_of
+from fergen.core.flags import add_distributed, add_sampler, sampler_of
 from fergen.train.measure import chosen_steps, draw_curves, evaluate, follow, generates
 
 HELP = "measure trained weights on any split"
@@ -48,6 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples per interval (%(default)s)")
     parser.add_argument("--batch", type=int, default=256, metavar="N", help="images per compiled call (%(default)s)")
     parser.add_argument("--out", metavar="DIR", help="where results go (default: <workdir>/eval/<step>)")
+    add_distributed(parser)
     faces = parser.add_argument_group("generators")
     faces.add_argument(
         "--judge", metavar="REF", help="classifier that scores control (default for FER2013: the shipped)"
@@ -104,7 +105,7 @@ def measure_faces(args: argparse.Namespace, references: Sequence[str], out: str 
 
 
 def run(args: argparse.Namespace) -> None:
-    """Parse, measure, print."""
+    """Check the arguments, then measure, as one of several processes if asked to."""
     if bool(args.workdir) == bool(args.weights):
         raise BadInput("expected either --workdir=DIR or --weights REF ..., one of them")
     if args.weights and not args.out:
@@ -117,6 +118,16 @@ def run(args: argparse.Namespace) -> None:
         raise BadInput(
             f"expected --batch of at least 1 and --bootstrap of at least 0, found {args.batch}, {args.bootstrap}"
         )
+    if args.follow and args.distributed:
+        raise BadInput("--follow looks at the disk in its own time: leave out --distributed")
+    from fergen.core import hosts
+
+    with hosts.joined(args.distributed):
+        measured(args)
+
+
+def measured(args: argparse.Namespace) -> None:
+    """Measure and print."""
 
     def measure(references: Sequence[str], out: str | Path) -> None:
         if generates(references[0]):

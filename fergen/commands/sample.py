@@ -25,7 +25,7 @@ import sys
 from typing import Any
 
 from fergen.core.errors import BadInput
-from fergen.core.flags import add_sampler, sampler_of
+from fergen.core.flags import add_distributed, add_sampler, sampler_of
 
 HELP = "generate faces: a picture, a folder of images, or a set to train on"
 FACES, COLUMNS = 1000, 10
@@ -59,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the latents (%(default)s)")
     parser.add_argument("--batch", type=int, default=256, metavar="N", help="faces per compiled call (%(default)s)")
     add_sampler(parser)
+    add_distributed(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
 
 
@@ -82,13 +83,19 @@ def run(args: argparse.Namespace) -> None:
 
     if picture and sum(bool(getattr(args, name)) for name in ("interpolate", "sweep", "mix")) > 1:
         raise BadInput("--interpolate, --sweep and --mix are pictures of their own: expected one of them")
-    from fergen.train.faces import generator
+    from fergen.core import hosts
 
-    net = generator(args.weights, **sampler_of(args))
-    if picture:
-        draw(net, classes, args)
-    else:
-        write(net, counts, classes, args)
+    with hosts.joined(args.distributed):
+        import jax
+
+        from fergen.train.faces import generator
+
+        net = generator(args.weights, **sampler_of(args))
+        if not picture:
+            write(net, counts, classes, args)
+        elif jax.process_index() == 0:
+            # A few faces: no work for several.
+            draw(net, classes, args)
 
 
 def refuse(args: argparse.Namespace, names: tuple[str, ...], picture: bool) -> None:

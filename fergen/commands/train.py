@@ -4,14 +4,19 @@
   fergen train --config=configs/fer2013_small.py --workdir=runs/small
   fergen train --config=fer2013_resnet18 --config.seed=1 --config.optim.lr=0.05 --workdir=runs/r18_1
 
+  fergen train --config=fer2013_small --distributed=10.0.0.1:1234,2,0    on the first of two hosts; on the other ,2,1
+  srun fergen train --config=fer2013_small --distributed                 SLURM, TPU pods and Kubernetes tell it
+
 The workdir receives checkpoints/, metrics.jsonl, TensorBoard events and curves.png. Kill the command whenever you like:
-repeated, it goes on from the last checkpoint and ends with the same weights.
+repeated, it goes on from the last checkpoint and ends with the same weights. Several processes share the workdir and
+the batch; when one is killed all end, and the same commands go on.
 Exit status: 0 done, 2 bad input, 3 a number is not finite, 75 stopped by a signal and saved.
 """
 
 import argparse
+from typing import Any
 
-from fergen.core.flags import add_config, config_of
+from fergen.core.flags import add_config, add_distributed, config_of
 
 HELP = "train an experiment from its config, resuming what is there"
 
@@ -23,12 +28,21 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--eval", action="store_true", help="measure the trained weights at the end, as fergen eval does"
     )
+    add_distributed(parser)
     parser.add_argument("--quiet", action="store_true", help="print no progress")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Train, then print the last metrics as a table."""
+    """Train, as one of several processes if asked to, then print the last metrics as a table."""
     config = config_of(args)
+    from fergen.core import hosts
+
+    with hosts.joined(args.distributed):
+        trained(config, args)
+
+
+def trained(config: Any, args: argparse.Namespace) -> None:
+    """Train and print; see `run`."""
     from fergen.core.clock import duration
     from fergen.train.loop import run as train
 

@@ -1,5 +1,7 @@
 """What can go wrong, and the exit status that says so."""
 
+import errno
+
 
 class FergenError(Exception):
     """Ends a command with one clear line on standard error and `status`."""
@@ -26,3 +28,16 @@ class Preempted(FergenError):
     """The run was asked to stop and saved its state; the same command continues it."""
 
     status = 75
+
+
+def ending(error: BaseException) -> tuple[str, int] | None:
+    """Return the line and the exit status with which a command ends at an error; None for what is a fault of ours."""
+    if isinstance(error, FergenError):
+        return f"fergen: {error}", error.status
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        status = FergenError.status if error.errno == errno.ENOSPC else BadInput.status
+        return f"fergen: {where}{error.strerror or error}", status
+    if isinstance(error, KeyboardInterrupt):
+        return "fergen: interrupted", 130
+    return None

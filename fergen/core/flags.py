@@ -1,4 +1,4 @@
-"""The flags that verbs share: --config and overrides of its fields, and the options of a sampler."""
+"""The flags that verbs share: --config and overrides of its fields, several processes, the options of a sampler."""
 
 import argparse
 import textwrap
@@ -30,6 +30,18 @@ def config_of(args: argparse.Namespace):
         BadInput: no such config, unknown field, wrong type.
     """
     return config.load(args.config, args.overrides)
+
+
+def add_distributed(parser: argparse.ArgumentParser) -> None:
+    """Declare --distributed, for `fergen.core.hosts.joined`."""
+    parser.add_argument(
+        "--distributed",
+        nargs="?",
+        const="auto",
+        metavar="HOST:PORT,N,I",
+        help="as one of several processes that run this command together: process I of N, where process 0 listens at"
+        " HOST:PORT; without a value SLURM, the TPU pod or Kubernetes says so",
+    )
 
 
 def add_sampler(parser: Any) -> None:

@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from fergen.core.arrays import to_float, to_uint8
 from fergen.data.dataset import Split
+from fergen.evals.heldout import HeldOut
 from fergen.losses.perceptual import feature_distance
 from fergen.losses.variational import kl_per_unit, reconstruction, span
 from fergen.metrics.similarity import WINDOW, mse, ssim
@@ -31,7 +33,7 @@ class FeatureMaps(NamedTuple):
     variables: Any
 
 
-def build(predict: Mapping[str, Callable], split: Split, *, batch: int = 256) -> Callable:
+def build(predict: Mapping[str, Callable], split: Split, *, batch: int = 256, mesh: Mesh | None = None) -> Callable:
     """Return variables -> {validation/loss, validation/mse, validation/kl}, for the loop.
 
     The loss is the negative evidence lower bound in nats per image, up to a constant: from one draw of each posterior,
@@ -42,18 +44,17 @@ def build(predict: Mapping[str, Callable], split: Split, *, batch: int = 256) ->
         predict: of a CVAE: `encode` and `decode`.
         split: the validation split.
         batch: images per pass.
+        mesh: split each pass over these devices, of all hosts; None for the default device.
     """
-    n = len(split)
-    batch = min(batch, n)
-    images, labels = jnp.asarray(split.images), jnp.asarray(split.rows["label"])
+    held = HeldOut(split, batch, mesh)
+    n = held.n
 
     def key_of(row):
         return jax.random.fold_in(jax.random.key(0), row)
 
     @jax.jit
     def sums(variables, images, labels, start):
-        rows = start + jnp.arange(batch)
-        mask, rows = rows < n, jnp.minimum(rows, n - 1)
+        rows, mask = held.rows(start)
         x, y = to_float(images[rows]), labels[rows]
         mean, logvar = predict["encode"](variables, x, y)
         noise = jax.vmap(lambda key: jax.random.normal(key, mean.shape[1:]))(jax.vmap(key_of)(rows))
@@ -63,7 +64,7 @@ def build(predict: Mapping[str, Callable], split: Split, *, batch: int = 256) ->
 
     def evaluate(variables) -> dict[str, float]:
         # A loop of calls: XLA's CPU backend runs the body of a scan on one core.
-        parts = [sums(variables, images, labels, np.int32(start)) for start in range(0, n, batch)]
+        parts = [sums(variables, held.images, held.labels, start) for start in held.starts()]
         error, drawn, kl = (float(np.sum([np.asarray(part[i]) for part in parts])) / n for i in range(3))
         residual = jnp.full((1, *split.images.shape[1:]), np.sqrt(drawn))
         return {

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from fergen.core import hosts
 from fergen.core import mesh as meshes
 from fergen.core.clock import Progress
 from fergen.core.errors import BadInput
@@ -150,7 +151,8 @@ def run(
 
 def _splits_of(data: str | Path) -> list[str]:
     """Return a set's splits; procedural faces that are not there yet are drawn first."""
-    dataset.draw_procedural(data)
+    with hosts.first_alone():
+        dataset.draw_procedural(data)
     return list(dataset.spec_of(data).splits)
 
 

@@ -5,6 +5,7 @@ their defaults, and `run(jobs, **options)`, which yields (job, exit status) as t
 """
 
 import importlib.util
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,8 @@ from fergen.core.errors import BadInput
 
 # In a wheel the executors lie inside the package, in a checkout beside it.
 SHIPPED = (PACKAGE / "launch", PACKAGE.parent / "launch")
+# The verbs that several processes can run together, with --distributed; of a job's hosts, the first runs the others.
+DISTRIBUTED = ("train", "eval", "sample")
 
 
 class Job(NamedTuple):
@@ -66,7 +69,11 @@ def executor(text: str) -> Executor:
 
 
 def module_of(path: Path) -> ModuleType:
-    """Import an executor's file as `launch.<stem>`."""
+    """Import an executor's file as `launch.<stem>`; executors can import one another from their own folder."""
+    if "launch" not in sys.modules:
+        package = ModuleType("launch")
+        package.__path__ = [str(folder) for folder in SHIPPED if folder.is_dir()]
+        sys.modules["launch"] = package
     spec = importlib.util.spec_from_file_location(f"launch.{path.stem}", path)
     assert spec
     assert spec.loader

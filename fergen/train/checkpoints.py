@@ -20,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
+from fergen.core import hosts
 from fergen.core.errors import BadInput, FergenError
 from fergen.core.paths import plain
 from fergen.core.record import quality
@@ -150,14 +151,19 @@ class Checkpoints:
         """
         found = steps(self.folder.parent)
         for step in reversed(found):
+            damage = None
             try:
                 meta = read_meta(self.folder / str(step))
                 # Names and shapes come from the meta, so that another architecture is told from damage.
                 require_forms(meta["state_sums"], as_dict(target), f"checkpoint {self.folder / str(step)}")
                 stored = read_item(self.folder / str(step), "state", as_dict(target), sharding)
                 verify(stored, meta["state_sums"])
-            except Damaged as damage:
-                print(f"fergen: checkpoint {step} is damaged ({damage}); trying the one before it", file=sys.stderr)
+            except Damaged as error:
+                damage = error
+            # What one host cannot read, no host goes on from.
+            if hosts.any_of(damage is not None):
+                words = damage or "as another process of this job read it"
+                print(f"fergen: checkpoint {step} is damaged ({words}); trying the one before it", file=sys.stderr)
                 continue
             self.drop_after(step)
             return jax.tree.unflatten(jax.tree.structure(target), in_order(stored, target)), meta
@@ -167,11 +173,12 @@ class Checkpoints:
 
     def drop_after(self, step: int) -> None:
         """Set the checkpoints after `step` aside: they are damaged, and their numbers will be written again."""
-        for later in [s for s in steps(self.folder.parent) if s > step]:
-            aside = self.folder.parent / "damaged" / str(later)
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.parent.mkdir(exist_ok=True)
-            (self.folder / str(later)).rename(aside)
+        with hosts.first_alone():
+            for later in [s for s in steps(self.folder.parent) if s > step]:
+                aside = self.folder.parent / "damaged" / str(later)
+                shutil.rmtree(aside, ignore_errors=True)
+                aside.parent.mkdir(exist_ok=True)
+                (self.folder / str(later)).rename(aside)
         self.manager.reload()
 
     def close(self) -> None:
@@ -299,12 +306,14 @@ def locked(workdir: str | Path) -> Generator[None]:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{workdir}: expected a folder to write in ({error.strerror})") from None
-    if jax.process_index():
-        yield
-        return
-    with (workdir / ".lock").open("w") as f:
-        try:
-            fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BadInput(f"{workdir}: another run is at work here; wait for it or take another folder") from None
+    with contextlib.ExitStack() as held:
+        taken = False
+        if jax.process_index() == 0:
+            f = held.enter_context((workdir / ".lock").open("w"))
+            try:
+                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                taken = True
+        if hosts.any_of(taken):
+            raise BadInput(f"{workdir}: another run is at work here; wait for it or take another folder")
         yield

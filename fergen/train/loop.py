@@ -18,6 +18,7 @@ import jax
 import numpy as np
 
 import fergen
+from fergen.core import hosts
 from fergen.core import lineage as lineages
 from fergen.core import mesh as meshes
 from fergen.core.clock import Progress
@@ -61,7 +62,7 @@ def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
         with contextlib.closing(saver), contextlib.closing(writer):
             metrics = train(this, workdir, saver, writer, stop, initial=initial, quiet=quiet)
         writer.draw()
-        if stop.is_set() and metrics["step"] < this.steps:
+        if metrics["step"] < this.steps:
             raise Preempted(
                 f"{workdir}: stopped at step {metrics['step']} of {this.steps}, all saved; repeat the command to go on"
             )
@@ -82,8 +83,10 @@ def train(
     config, k = this.config, this.config.scan
     state, lineage, clock = start(this, saver, initial, quiet=quiet)
     step = began_at = int(state.step)
+    hosts.require_equal(step, f"{workdir}: the step to go on from")
     writer.resume(step)
-    write_json(workdir / "config.json", config.to_dict())
+    if jax.process_index() == 0:
+        write_json(workdir / "config.json", config.to_dict())
     if not quiet:
         sizes = ", ".join(f"{name} {count(net.params):,} parameters" for name, net in state.nets.items())
         print(f"{config.name}: {sizes}; {this.source.n:,} images, {step} of {this.steps} steps done, batch"
@@ -93,7 +96,8 @@ def train(
     progress = Progress((this.steps - step) * config.batch_size, label="train", quiet=quiet)
     began, inside = time.monotonic(), 0.0
     while True:
-        done = step >= this.steps
+        # All hosts stop at the same step, whichever of them was asked to.
+        done, stopping = step >= this.steps, hosts.any_of(stop.is_set())
         if step > began_at:
             scores = {}
             if evaluate and (step % config.eval_every == 0 or done):
@@ -101,7 +105,7 @@ def train(
                 writer.write(step, scores)
             if picture and (step % config.eval_every == 0 or done):
                 writer.samples(step, picture(this.task.weights(state)), this.task.spec)
-            if step % config.save_every == 0 or done or stop.is_set():
+            if step % config.save_every == 0 or done or stopping:
                 require_finite(state, step)
                 spent = clock["seconds"] + time.monotonic() - began
                 meta = {
@@ -112,7 +116,7 @@ def train(
                     "versions": {"fergen": fergen.__version__, "jax": jax.__version__},
                 }
                 saver.save(step, state, this.task.weights(state), meta, scores)
-        if done or stop.is_set():
+        if done or stopping:
             break
         block = this.source.block(step, k)
         called = time.monotonic()
@@ -137,7 +141,7 @@ def evaluator(this: Run) -> Callable | None:
     kind = task_module(this.config.task).EVALUATOR
     if not kind or this.validation is None:
         return None
-    return importlib.import_module(f"fergen.evals.{kind}").build(this.task.predict, this.validation)
+    return importlib.import_module(f"fergen.evals.{kind}").build(this.task.predict, this.validation, mesh=this.mesh)
 
 
 def start(this: Run, saver: Checkpoints, initial: Restored | None, *, quiet: bool) -> tuple[Any, dict, dict]:
@@ -215,6 +219,10 @@ def stop_signals() -> Generator[threading.Event]:
     before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
+    except Preempted:
+        # The process is about to say so and end; asked twice, as by SLURM and by a launcher, it still does.
+        before = dict.fromkeys(before, signal.SIG_IGN)
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -114,9 +114,13 @@ def write(folder: Path, report: Any, members: Sequence[Any]) -> None:
 
 def draw_curves(workdir: Path, base: Path) -> None:
     """Draw the run's curves with what was measured at its checkpoints: `<base>/curves.png`."""
+    import jax
+
     from fergen.core import record
     from fergen.show import curves
 
+    if jax.process_index():
+        return
     rows = record.rows(workdir / "metrics.jsonl")
     # Validation is in the run's own record already.
     for path in sorted(base.glob("*/*.json")):

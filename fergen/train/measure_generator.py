@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from fergen.core.clock import Progress
 from fergen.core.errors import BadInput
 from fergen.core.paths import write_json
@@ -85,7 +87,7 @@ def evaluate(
             )
     if "sampler" in made.spec:
         report.about["sampler"] = made.spec["sampler"]
-    if out:
+    if out and jax.process_index() == 0:
         write(Path(out), report)
     return report
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
+from fergen.core import hosts
 from fergen.core import lineage as lineages
 from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
@@ -56,7 +57,8 @@ def prepare(config) -> Run:
     """
     check(config)
     mesh = meshes.build()
-    train, validation = training_set.build(config.data)
+    with hosts.first_alone():
+        train, validation = training_set.build(config.data)
     source = inputs.build(config, train, mesh)
     k = config.scan
     # Whole dispatches only, so that a resumed run cuts its dispatches where an uninterrupted one does.

@@ -28,7 +28,8 @@ class Writer:
 
     def resume(self, step: int) -> None:
         """Cut the record back to `step` and start the event file after it."""
-        self.record.cut(step)
+        if jax.process_index() == 0:
+            self.record.cut(step)
         for row in rows(self.record.path):
             self.last |= {name: value for name, value in row.items() if name != "step"}
         if jax.process_index() == 0 and self.tensorboard:
