@@ -21,6 +21,15 @@ import os
 from fergen.core.errors import BadInput
 from fergen.core.flags import add_config, config_of
 
+# The host is a CPU; libtpu asks no metadata server where it is, and leaves TPUs and other plans alone.
+WITHOUT_TPU = {
+    "JAX_PLATFORMS": "cpu",
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-8",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+
 HELP = "compile an experiment for a TPU slice without one: memory, largest batch, time"
 
 
@@ -28,7 +37,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add_config(parser, required=False)
     parser.add_argument("--topology", metavar="CHIP:SHAPE", default="v5e:2x4", help="the slice (default: v5e:2x4)")
-    parser.add_argument("--per_device_batch", type=int, metavar="N", help="batch of each device (default: the config's)")
+    parser.add_argument(
+        "--per_device_batch", type=int, metavar="N", help="batch of each device, instead of the config's"
+    )
     parser.add_argument("--no-largest", action="store_true", help="leave out the largest batch: a third of the time")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--out", metavar="FILE", help="write the JSON to a file, too")
@@ -48,10 +59,8 @@ def run(args: argparse.Namespace) -> None:
     if not args.config:
         raise BadInput("fergen plan: expected --config=NAME to plan, or --table FILE ... to print")
     config = config_of(args)
-    # Before jax is imported: the host is a CPU, and libtpu asks no metadata server and says little.
-    os.environ.update(JAX_PLATFORMS="cpu", TPU_SKIP_MDS_QUERY="1")
-    os.environ.setdefault("TPU_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TPU_STDERR_LOG_LEVEL", "3")
+    # Before jax is imported: nothing runs but the compiler.
+    os.environ.update(WITHOUT_TPU)
     from fergen.train.chips import described
     from fergen.train.plan import plan
     from fergen.train.plan_table import text

@@ -66,7 +66,7 @@ def scans(todo: Sequence[tuple[str, ...]]) -> bool:
     return target.platform() != "cpu" and set(todo) == {todo[0]} and len(todo[0]) == 1
 
 
-def compiled(parts: dict[str, Part], k: int, sharding: Any) -> tuple[dict[str, Callable], dict[str, Callable]]:
+def compiled(parts: dict[str, Part], k: int, sharding: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the jitted forms of each part by its name; the state is donated.
 
     Args:

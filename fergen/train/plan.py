@@ -6,6 +6,7 @@ Nothing runs. Figures are per device and step; XLA counts the body of a loop onc
 """
 
 import importlib.metadata
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from fergen.train.parts import compiled, scans
 from fergen.train.roofline import line, roofline
 from fergen.train.setup import Run, prepare, run_key
 
+ROUND = 32  # images per device, of which a largest batch is so many times: rows of registers go by eights
 MARGIN = 0.05  # of the usable memory, that the largest batch leaves free
 
 
@@ -150,7 +152,8 @@ def arguments_of(this: Run) -> tuple:
 
 def resident_bytes(arguments: tuple) -> int:
     """Return what the arguments take of a device's memory, in the layouts that programs want them in."""
-    return jax.jit(lambda *held: held).lower(*arguments).compile().memory_analysis().argument_size_in_bytes
+    memory: Any = jax.jit(lambda *held: held).lower(*arguments).compile().memory_analysis()
+    return memory.argument_size_in_bytes
 
 
 def forms_of(this: Run) -> dict[Form, float]:
@@ -187,7 +190,8 @@ def program_of(this: Run, form: Form, arguments: tuple) -> dict[str, Any] | TooL
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         return TooLarge(refusal(str(error)))
-    memory, cost, text = done.memory_analysis(), done.cost_analysis(), done.as_text()
+    memory: Any = done.memory_analysis()
+    cost, text = done.cost_analysis(), done.as_text()
     steps = this.config.scan if form.scanned else 1
     moved = {k: t.times(1 / steps) for k, t in communication.collectives(text, this.mesh.size).items()}
     inner = communication.loops(text)
@@ -280,17 +284,19 @@ def largest_batch(config, place: Slice, first: Mapping[str, Any], *, quiet: bool
 
     if most <= low:
         return answer(low, checked=True, bound="the set", points=[[low, first["hbm"]["total"]]])
-    each = max(first["hbm"]["temporaries"] / low, 2**16)
-    high = max(min(int(0.25 * room / each), most), min(2 * low, most))
+    # A power of two times the first: odd numbers of images take several times as long to compile.
+    each = max(first["hbm"]["temporaries"] / low, 1)
+    high = min(low * 2 ** max(1, int(math.log2(0.25 * room / each / low))), most)
     second = at(high)
     points = [[low, first["hbm"]["total"]]]
     if isinstance(second, TooLarge):
         return answer(low, checked=False, bound="memory", points=points, refused=second.reason)
     points.append([high, second])
-    intercept, slope = line(*points)
+    intercept, slope = line((low, first["hbm"]["total"]), (high, second))
     best = most if slope <= 0 else min(int((room - intercept) / slope), most)
-    best -= best % 8 if best >= 16 else 0  # registers hold rows by eights
-    bound = "the set" if best + 8 > most else "memory"
+    bound = "the set" if best == most else "memory"
+    if best > 2 * ROUND:
+        best -= best % ROUND
     if best <= high:
         return answer(high, checked=True, bound=bound, points=points)
     third = at(best)

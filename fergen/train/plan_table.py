@@ -8,10 +8,8 @@ from fergen.core.errors import BadInput
 
 def text(plan: Mapping[str, Any]) -> str:
     """Return one plan as a table for terminals."""
-    rows = [
-        f"{plan['config']} on {plan['topology']}: {devices(plan)}, batch {plan['batch_size']:,}"
-        f" ({plan['per_device_batch']:,} each), {plan['precision']}, {plan['parameters']:,} parameters"
-    ]
+    batch = f"batch {plan['batch_size']:,} ({plan['per_device_batch']:,} each), {plan['precision']}"
+    rows = [f"{plan['config']} on {plan['topology']}: {devices(plan)}, {batch}, {plan['parameters']:,} parameters"]
 
     def add(label: str, value: str) -> None:
         rows.append(f"  {label:<22} {value}")
@@ -31,10 +29,8 @@ def text(plan: Mapping[str, Any]) -> str:
     add("traffic per step", f"{number(step['bytes'])}B, memory on the chip included")
     for kind, found in step["collectives"].items():
         add(f"{kind} per step", f"{found['count']:.3g} of {number(found['bytes'])}B together")
-    add(
-        "estimate per step",
-        f"{time(bound['seconds'])} (roofline, not measured): bound by {bound['bound']}; {images(plan)} images/s at best",
-    )
+    rate = f"{bound['images_per_second']:,.0f} images/s at best"
+    add("estimate per step", f"{time(bound['seconds'])} (roofline, not measured): bound by {bound['bound']}; {rate}")
     add(
         "",
         f"compute {time(bound['compute_seconds'])}, memory {time(bound['memory_seconds'])},"
@@ -59,7 +55,7 @@ def largest(found: Mapping[str, Any]) -> str:
     known = f"{found['batch_size']:,} ({found['per_device_batch']:,} each)"
     tried = found.get("tried")
     if found["checked"] and found["bound"] == "the set":
-        return f"{known}: the whole set, compiled and fits"
+        return f"{known}, all that the training set fills: compiled, fits"
     if found["checked"] and tried:
         return (
             f"{known}, leaving {found['margin']:.0%}: compiled, takes {size(found['found'])},"
@@ -80,13 +76,24 @@ def markdown(plans: Sequence[tuple[str, Any]]) -> str:
     Raises:
         BadInput: a file is no plan.
     """
-    head = "| config | slice | batch | memory per device | GFLOP | GB moved | collectives | step at least | largest batch |"
-    rows = [head, "|---|---|---|---|---|---|---|---|---|"]
+    head = (
+        "config",
+        "slice",
+        "batch",
+        "memory per device",
+        "GFLOP",
+        "GB moved",
+        "collectives",
+        "step",
+        "largest batch",
+    )
+    rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for path, plan in plans:
         try:
             rows.append(row(plan))
         except (KeyError, TypeError) as error:
-            raise BadInput(f"{path}: expected what fergen plan --out writes ({type(error).__name__}: {error})") from None
+            said = f"{type(error).__name__}: {error}"
+            raise BadInput(f"{path}: expected what fergen plan --out writes, found none ({said})") from None
     seen = dict.fromkeys(versions(plan).strip() for _, plan in plans)
     return "\n".join([*rows, "", *seen])
 
@@ -98,14 +105,14 @@ def row(plan: Mapping[str, Any]) -> str:
     if "refused" in plan:
         return f"{begin} does not fit: {plan['refused']} | | | | | |"
     hbm, step, bound = plan["hbm"], plan["step"], plan["roofline"]
-    told = sum(found["bytes"] for found in step["collectives"].values())
-    often = sum(found["count"] for found in step["collectives"].values())
+    often, told = (sum(found[field] for found in step["collectives"].values()) for field in ("count", "bytes"))
+    least = f"{time(bound['seconds'])}, {bound['bound']}"
     found = plan.get("largest")
     most = "" if not found else f"{'' if found['checked'] else '≥ '}{found['batch_size']:,}"
     most += " (the set)" if found and found["checked"] and found["bound"] == "the set" else ""
     return (
         f"{begin} {hbm['total'] / 2**30:.2f} of {hbm['usable'] / 2**30:.2f} GiB | {step['flops'] / 1e9:,.3g} |"
-        f" {step['bytes'] / 1e9:,.3g} | {often:.3g}, {told / 1e6:,.3g} MB | {time(bound['seconds'])}, {bound['bound']} |"
+        f" {step['bytes'] / 1e9:,.3g} | {often:.3g}, {told / 1e6:,.3g} MB | {least} |"
         f" {most} |"
     )
 
@@ -119,11 +126,6 @@ def devices(plan: Mapping[str, Any]) -> str:
 def versions(plan: Mapping[str, Any]) -> str:
     """Return the versions that the figures come from."""
     return "  " + ", ".join(f"{name} {number}" for name, number in plan["versions"].items())
-
-
-def images(plan: Mapping[str, Any]) -> str:
-    """Return the rate that the estimate means."""
-    return f"{plan['roofline']['images_per_second']:,.0f}"
 
 
 def size(count: float) -> str:
