@@ -28,6 +28,7 @@ WITHOUT_TPU = {
     "TPU_WORKER_HOSTNAMES": "localhost",
     "TPU_ACCELERATOR_TYPE": "v5litepod-8",
     "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "JAX_ENABLE_COMPILATION_CACHE": "false",  # what was compiled for no device can be stored but not read
 }
 
 HELP = "compile an experiment for a TPU slice without one: memory, largest batch, time"

@@ -29,7 +29,7 @@ def text(plan: Mapping[str, Any]) -> str:
     add("traffic per step", f"{number(step['bytes'])}B, memory on the chip included")
     for kind, found in step["collectives"].items():
         add(f"{kind} per step", f"{found['count']:.3g} of {number(found['bytes'])}B together")
-    rate = f"{bound['images_per_second']:,.0f} images/s at best"
+    rate = f"{bound['images_per_second']:,.0f} images/s"
     add("estimate per step", f"{time(bound['seconds'])} (roofline, not measured): bound by {bound['bound']}; {rate}")
     add(
         "",

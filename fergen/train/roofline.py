@@ -1,8 +1,9 @@
-"""The time that a step takes at least, from a chip's peaks.
+"""An estimate of a step's time from a chip's peaks.
 
 Williams et al. 2009, "Roofline: an insightful visual performance model for multicore architectures": arithmetic and
 memory traffic overlap, so the slower of the two bounds a program. What chips send one another is added, as if nothing
-ran beside it. No overhead of dispatches, latency or unfilled matrix units is in it: an estimate, not a measurement.
+ran beside it. Nothing is measured: latencies and half-filled matrix units would make a step slower, and XLA's count of
+traffic, which takes what stays in the chip's own fast memory for traffic too, makes it look slower than it is.
 """
 
 from typing import NamedTuple

@@ -168,7 +168,7 @@ def test_a_refusal_says_how_much():
     [
         ("v9:2x2", "--topology=v9:2x2: expected a chip and the shape of a slice: v5e, v6e: 1x1, 2x2, 2x4"),
         ("v5e:2x2x2", "as v5p:2x2x1"),
-        ("v5p:2x2", "v4, v5p, tpu7x: 1x1x1"),
+        ("v5p:2x2", "v5p, tpu7x: 1x1x1"),
         ("2x4", "as v5e:2x4"),
         ("v5e:0x4", "as v5e:2x4"),
     ],
