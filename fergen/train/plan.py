@@ -1,48 +1,20 @@
 """An experiment ahead of time: its real train step, compiled for a TPU slice with no TPU present.
 
-`fergen.core.target` makes mesh, forms of convolutions and shapes those of the slice; `fergen.train.setup.prepare` then
-builds what training builds, and the programs of `fergen.train.parts` are lowered on shapes and compiled by libtpu.
-Nothing runs. Figures are per device and step; XLA counts the body of a loop once.
+Figures are per device and step, and nothing is measured: `fergen.train.plan_programs` says what is compiled,
+`fergen.train.roofline` what the estimate leaves out.
 """
 
 import importlib.metadata
-import math
-import re
-from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import numpy as np
 
 import fergen
-from fergen.core import mesh as meshes
-from fergen.core import target
-from fergen.core.clock import waiting
 from fergen.core.errors import BadInput
-from fergen.core.tree import count
-from fergen.train import collectives as communication
 from fergen.train.chips import Slice, described
-from fergen.train.flops import flops
-from fergen.train.parts import compiled, scans
-from fergen.train.roofline import line, roofline
-from fergen.train.setup import Run, prepare, run_key
-
-ROUND = 32  # images per device, of which a largest batch is so many times: rows of registers go by eights
-MARGIN = 0.05  # of the usable memory, that the largest batch leaves free
-
-
-class Form(NamedTuple):
-    """A program that training calls: one part, as a single step or as a scan over the steps of a dispatch."""
-
-    part: str
-    scanned: bool
-
-
-class TooLarge(NamedTuple):
-    """What the compiler said of a program that does not fit."""
-
-    reason: str
+from fergen.train.plan_largest import largest_batch
+from fergen.train.plan_programs import measure
+from fergen.train.roofline import roofline
 
 
 def plan(config, topology: str, *, largest: bool = True, quiet: bool = False) -> dict[str, Any]:
@@ -109,214 +81,6 @@ def require_divisible(config, place: Slice) -> None:
             f"--config.batch_size={config.batch_size}: does not divide by the {n} devices of {place.topology}; take a"
             f" multiple of {n}, or --per_device_batch={max(1, round(config.batch_size / n))}"
         )
-
-
-def measure(
-    config, place: Slice, *, only: Callable[[Form], bool] = lambda form: True, quiet: bool = False
-) -> tuple[dict[str, Any], TooLarge | None]:
-    """Compile the programs of a config for a slice.
-
-    Args:
-        config: a ConfigDict, whose batch divides by the devices.
-        place: the slice.
-        only: whether a program is of interest.
-        quiet: print no progress.
-
-    Returns:
-        images, parameters, hbm, fits, programs and step, as of `plan`; and None, or what does not fit and why.
-    """
-    with target.described(place.devices):
-        this = prepare(config)
-        arguments = arguments_of(this)
-        resident = resident_bytes(arguments)
-        sizes = {"images": this.source.n, "parameters": sum(count(net.params) for net in arguments[0].nets.values())}
-        forms = {form: share for form, share in forms_of(this).items() if only(form)}
-        programs = {}
-        for form, share in forms.items():
-            label = f"plan: {config.name} on {place.topology}, batch {config.batch_size}: {named(form, config.scan)}"
-            with waiting(label, quiet=quiet):
-                found = program_of(this, form, arguments)
-            if isinstance(found, TooLarge):
-                return {**sizes, "hbm": {"resident": resident, "usable": place.chip.usable}}, found
-            programs[named(form, config.scan)] = {"per_step": share, **found}
-    return {**sizes, **memory_of(resident, programs, place), "programs": programs, "step": mean_step(programs)}, None
-
-
-def arguments_of(this: Run) -> tuple:
-    """Return the shapes of state, fixed networks, data set and one block, with their shardings."""
-    state = jax.eval_shape(this.init, run_key(this.config))
-    whole = meshes.replicated(this.mesh)
-    state = jax.tree.map(lambda x: meshes.shape_of(x, whole), state)
-    return state, this.frozen, this.source.arrays, this.source.block(0, this.config.scan)
-
-
-def resident_bytes(arguments: tuple) -> int:
-    """Return what the arguments take of a device's memory, in the layouts that programs want them in."""
-    memory: Any = jax.jit(lambda *held: held).lower(*arguments).compile().memory_analysis()
-    return memory.argument_size_in_bytes
-
-
-def forms_of(this: Run) -> dict[Form, float]:
-    """Return the programs that a whole run calls -> steps of theirs per step of training."""
-    runs: Counter[Form] = Counter()
-    for step in range(0, this.steps, this.config.scan):
-        todo = [this.due(step + i) for i in range(this.config.scan)]
-        scanned = scans(todo)
-        runs.update(Form(part, scanned) for parts in todo for part in parts)
-    return {form: times / this.steps for form, times in runs.items()}
-
-
-def named(form: Form, scan: int) -> str:
-    """Return how a program is called in tables."""
-    return f"{form.part} (scan of {scan})" if form.scanned else form.part
-
-
-def program_of(this: Run, form: Form, arguments: tuple) -> dict[str, Any] | TooLarge:
-    """Compile one program.
-
-    Returns:
-        Per device: flops and bytes of one step as XLA counts them; products, the flops of convolutions and matrix
-        products with loops in full; collectives and sent, of one step; temporaries and code, bytes; loops inside a
-        step.
-    """
-    singles, whole = compiled(this.parts, this.config.scan, meshes.replicated(this.mesh))
-    if form.scanned:
-        lowered = whole[form.part].lower(*arguments)
-    else:
-        lowered = singles[form.part].lower(*arguments, jax.ShapeDtypeStruct((), np.int32))
-    try:
-        done = lowered.compile()
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        return TooLarge(refusal(str(error)))
-    memory: Any = done.memory_analysis()
-    cost, text = done.cost_analysis(), done.as_text()
-    steps = this.config.scan if form.scanned else 1
-    moved = {k: t.times(1 / steps) for k, t in communication.collectives(text, this.mesh.size).items()}
-    inner = communication.loops(text)
-    if form.scanned and steps in inner:
-        inner.remove(steps)
-    *held, block = arguments
-    item = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), block)
-    return {
-        "flops": cost["flops"],
-        "products": flops(this.parts[form.part], *held, item) / this.mesh.size,
-        "bytes": cost["bytes accessed"],
-        "collectives": {kind: t._asdict() for kind, t in moved.items()},
-        "sent": sum(t.sent for t in moved.values()),
-        "temporaries": memory.temp_size_in_bytes + memory.output_size_in_bytes - memory.alias_size_in_bytes,
-        "code": memory.generated_code_size_in_bytes,
-        "loops": sorted(n for n in inner if n > 1),
-    }
-
-
-def refusal(text: str) -> str:
-    """Return the sentence of a compiler's refusal that says how much is too much."""
-    found = re.search(r"(Ran out of memory|XLA:TPU compile permanent error|Used )[^.\n]*(\.\d+[^.\n]*)*", text)
-    return " ".join((found[0] if found else text.splitlines()[0]).split())
-
-
-def memory_of(resident: int, programs: Mapping[str, dict], place: Slice) -> dict[str, Any]:
-    """Return hbm and fits: what stays, the most that any program needs beside it, and the code of all."""
-    parts = {
-        "resident": resident,
-        "temporaries": max((p["temporaries"] for p in programs.values()), default=0),
-        "code": sum(p["code"] for p in programs.values()),
-    }
-    total = sum(parts.values())
-    return {"hbm": {**parts, "total": total, "usable": place.chip.usable}, "fits": total <= place.chip.usable}
-
-
-def mean_step(programs: Mapping[str, dict]) -> dict[str, Any]:
-    """Return flops (the greater of the two counts), bytes, sent and collectives of a mean step: sums by share."""
-    shares = [(p["per_step"], p) for p in programs.values()]
-    kinds = dict.fromkeys(kind for _, p in shares for kind in p["collectives"])
-    return {
-        "flops": sum(share * max(p["flops"], p["products"]) for share, p in shares),
-        "bytes": sum(share * p["bytes"] for share, p in shares),
-        "sent": sum(share * p["sent"] for share, p in shares),
-        "collectives": {
-            kind: {
-                field: sum(share * p["collectives"].get(kind, {}).get(field, 0) for share, p in shares)
-                for field in ("count", "bytes")
-            }
-            for kind in kinds
-        },
-    }
-
-
-def largest_batch(config, place: Slice, first: Mapping[str, Any], *, quiet: bool = False) -> dict[str, Any]:
-    """Find the largest batch that fits: the line through two compilations' memory, and a third to check it.
-
-    The second is of a batch large enough to be filled: small ones are padded to the sizes of registers, and lie in
-    on-chip memory. Only the programs are compiled that need at least half as much memory as the one that needs most.
-    No batch exceeds the training set.
-
-    Args:
-        config: what `first` was measured with.
-        place: the slice.
-        first: from `measure`.
-        quiet: print no progress.
-
-    Returns:
-        batch_size and per_device_batch, compiled and fitting; checked, whether the check fitted; points [batch per
-        device, bytes]; predicted and found, bytes of the check, or refused, why not; bound, what stops it: memory or
-        the set.
-    """
-    n, programs = len(place.devices), first["programs"]
-    heavy = {
-        name for name, p in programs.items() if 2 * p["temporaries"] >= first["hbm"]["temporaries"]
-    }  # names of programs
-    low, most = config.batch_size // n, first["images"] // n
-    room = (1 - MARGIN) * place.chip.usable
-
-    def at(per_device: int) -> float | TooLarge:
-        scaled = resized(config, per_device * n)
-        found, refused = measure(scaled, place, only=lambda form: named(form, config.scan) in heavy, quiet=quiet)
-        if refused:
-            return refused
-        hbm = found["hbm"]
-        return hbm["resident"] + hbm["temporaries"] + first["hbm"]["code"]
-
-    def answer(per_device: int, **more: Any) -> dict[str, Any]:
-        return {"batch_size": per_device * n, "per_device_batch": per_device, "margin": MARGIN, **more}
-
-    if most <= low:
-        return answer(low, checked=True, bound="the set", points=[[low, first["hbm"]["total"]]])
-    # A power of two times the first: odd numbers of images take several times as long to compile.
-    each = max(first["hbm"]["temporaries"] / low, 1)
-    high = min(low * 2 ** max(1, int(math.log2(0.25 * room / each / low))), most)
-    second = at(high)
-    points = [[low, first["hbm"]["total"]]]
-    if isinstance(second, TooLarge):
-        return answer(low, checked=False, bound="memory", points=points, refused=second.reason)
-    points.append([high, second])
-    intercept, slope = line((low, first["hbm"]["total"]), (high, second))
-    best = most if slope <= 0 else min(int((room - intercept) / slope), most)
-    bound = "the set" if best == most else "memory"
-    if best > 2 * ROUND:
-        best -= best % ROUND
-    if best <= high:
-        return answer(high, checked=True, bound=bound, points=points)
-    third = at(best)
-    predicted = intercept + slope * best
-    if isinstance(third, TooLarge):
-        return answer(
-            high, checked=False, bound=bound, points=points, predicted=predicted, tried=best, refused=third.reason
-        )
-    fits = third <= place.chip.usable
-    return answer(
-        best if fits else high, checked=fits, bound=bound, points=points, predicted=predicted, tried=best, found=third
-    )
-
-
-def resized(config, batch: int):
-    """Return the config with another batch, and epochs that make as many steps."""
-    scaled = config.copy_and_resolve_references()
-    scaled.epochs = config.epochs * batch / config.batch_size
-    scaled.batch_size = batch
-    return scaled
 
 
 def version(distribution: str) -> str:

@@ -10,8 +10,9 @@ from fergen import main
 from fergen.commands.plan import WITHOUT_TPU
 from fergen.core import config as configs
 from fergen.core.errors import BadInput
-from fergen.train import chips
+from fergen.train import chips, plan_largest
 from fergen.train import plan as plans
+from fergen.train import plan_programs as programs_of
 from fergen.train.chips import CHIPS, Chip, Slice
 from fergen.train.flops import flops
 from fergen.train.plan_table import markdown, text
@@ -35,7 +36,7 @@ def test_a_mean_step_sums_by_share():
     often = {"per_step": 1.0, "flops": 8.0, "products": 6.0, "bytes": 10.0, "sent": 4.0}
     rarely = {"per_step": 0.25, "flops": 8.0, "products": 16.0, "bytes": 20.0, "sent": 0.0}
     reduced = {"all-reduce": {"count": 2, "bytes": 12, "sent": 4.0}}
-    found = plans.mean_step({"a": {**often, "collectives": reduced}, "b": {**rarely, "collectives": {}}})
+    found = programs_of.mean_step({"a": {**often, "collectives": reduced}, "b": {**rarely, "collectives": {}}})
     # Loops are in full in `products` alone: the greater counts.
     assert found == {
         "flops": 12.0,
@@ -48,10 +49,10 @@ def test_a_mean_step_sums_by_share():
 def test_memory_is_what_stays_the_greatest_need_and_all_code():
     programs = {"a": {"temporaries": 50, "code": 3}, "b": {"temporaries": 70, "code": 4}}
     place = Slice("cpu:4", CHIP, ())
-    found = plans.memory_of(100, programs, place)
+    found = programs_of.memory_of(100, programs, place)
     assert found["hbm"] == {"resident": 100, "temporaries": 70, "code": 7, "total": 177, "usable": 2**20}
     assert found["fits"]
-    assert not plans.memory_of(2**20, programs, place)["fits"]
+    assert not programs_of.memory_of(2**20, programs, place)["fits"]
 
 
 @pytest.fixture
@@ -66,16 +67,16 @@ def linear(monkeypatch):
             asked.append((each, config.epochs / config.batch_size))
             sizes = {"images": images, "parameters": 1}
             if each > limit:
-                return sizes, plans.TooLarge("Ran out of memory")
+                return sizes, programs_of.TooLarge("Ran out of memory")
             temporaries = 1000 * each + (more if each >= step else 0)
             programs = {"step": {"temporaries": temporaries, "code": 24}}
-            return {**sizes, **plans.memory_of(5000, programs, place), "programs": programs}, None
+            return {**sizes, **programs_of.memory_of(5000, programs, place), "programs": programs}, None
 
-        monkeypatch.setattr(plans, "measure", measure)
+        monkeypatch.setattr(plan_largest, "measure", measure)
         config = configs.load("procedural_small", ["batch_size=16", "epochs=8"])
         place = Slice("cpu:4", CHIP, (0, 1, 2, 3))
         first, _ = measure(config, place)
-        return plans.largest_batch(config, place, first), asked
+        return plan_largest.largest_batch(config, place, first), asked
 
     return of
 
@@ -97,6 +98,11 @@ def test_a_check_that_fails_leaves_what_was_compiled(linear):
     assert found["found"] == 1_165_024
     found, _ = linear(limit=900)
     assert (found["per_device_batch"], found["checked"], found["refused"]) == (128, False, "Ran out of memory")
+    # The line's foot is moved by what comes in between: the second point exceeds the room, a third is compiled.
+    found, asked = linear(step=100, more=900_000)
+    assert asked[1][0] == 128
+    assert 4 < asked[2][0] < 128
+    assert (found["per_device_batch"], found["checked"]) == (asked[2][0], True)
     found, _ = linear(limit=4)
     assert (found["per_device_batch"], found["checked"]) == (4, False)
 
@@ -149,7 +155,10 @@ def test_shares_of_programs(tiny):
     """Over a run's 72 steps: one program in each, and one in every third."""
     this = prepare(tiny())
     taking = this._replace(due=lambda step: ("a", "b") if step % 3 == 0 else ("a",))
-    assert plans.forms_of(taking) == {plans.Form("a", False): 1.0, plans.Form("b", False): pytest.approx(1 / 3)}
+    assert programs_of.forms_of(taking) == {
+        programs_of.Form("a", False): 1.0,
+        programs_of.Form("b", False): pytest.approx(1 / 3),
+    }
 
 
 def test_a_refusal_says_how_much():
@@ -157,7 +166,7 @@ def test_a_refusal_says_how_much():
         "RESOURCE_EXHAUSTED: Ran out of memory on HBM, the total memory required for HLO temporaries (768.00G) exceeds"
         " available HBM (15.75G). \n\nmore"
     )
-    assert plans.refusal(said) == (
+    assert programs_of.refusal(said) == (
         "Ran out of memory on HBM, the total memory required for HLO temporaries (768.00G) exceeds available HBM"
         " (15.75G)"
     )
