@@ -42,7 +42,7 @@ def require_divisible(batch: int, mesh: Mesh) -> None:
 def place(tree: Any, sharding: NamedSharding) -> Any:
     """Put host arrays on the mesh; each host gives its own slice of what is split, and all of what is replicated.
 
-    On devices that are only described nothing is put: the result are shapes with their sharding.
+    On devices that are only described nothing is put: what comes back are shapes with their sharding.
     """
     if target.is_described():
         return jax.tree.map(lambda x: shape_of(x, sharding), tree)
