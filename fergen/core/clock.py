@@ -1,7 +1,10 @@
 """Progress with a rate and the time left, on standard error."""
 
+import contextlib
 import sys
+import threading
 import time
+from collections.abc import Generator
 
 
 def duration(seconds: float) -> str:
@@ -75,3 +78,33 @@ class Progress:
             self.close()
         elif self.terminal and not self.quiet:
             print(file=sys.stderr)
+
+
+@contextlib.contextmanager
+def waiting(label: str, *, every: float = 30.0, quiet: bool = False) -> Generator[None]:
+    """Say on standard error what is waited for, now and then how long already, and at the end how long it took.
+
+    Args:
+        label: what is being done.
+        every: seconds between lines.
+        quiet: print nothing.
+    """
+    began, over = time.monotonic(), threading.Event()
+
+    def say(end: str) -> None:
+        if not quiet:
+            print(f"{label}{end}", file=sys.stderr, flush=True)
+
+    def tick() -> None:
+        while not over.wait(every):
+            say(f" ... {duration(time.monotonic() - began)}")
+
+    say(" ...")
+    ticking = threading.Thread(target=tick, daemon=True)
+    ticking.start()
+    try:
+        yield
+    finally:
+        over.set()
+        ticking.join()
+        say(f": {duration(time.monotonic() - began)}")

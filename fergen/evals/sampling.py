@@ -12,6 +12,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from fergen.core import mesh as meshes
+from fergen.core import target
 from fergen.core.arrays import to_uint8
 from fergen.core.keys import named
 
@@ -112,7 +113,7 @@ def of_latents(
 def _faces(predict, spec, variables: Any, latents, labels, mesh: Mesh | None) -> jax.Array:
     """Return uint8 images of latents [b, *latent] and labels [b]; on every host all of them."""
     # XLA's CPU backend runs the body of a loop inside jit on one core: there the steps are calls.
-    if "sample_step" not in predict or jax.default_backend() != "cpu":
+    if "sample_step" not in predict or target.platform() != "cpu":
         return _quantise(_apply(predict["sample"], variables, latents, labels), mesh)
     x = latents
     for i in range(spec["sampler"]["steps"]):

@@ -25,6 +25,8 @@ from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from fergen.core import target
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _CACHE_BYTES = 2**20  # of input per slice: measured best within 0.5-2 MiB; a core's second-level cache holds 1.25 MiB
 
@@ -267,7 +269,7 @@ kernel_gradient.defvjp(_kernel_gradient_fwd, _kernel_gradient_bwd)
 
 
 def conv2d(x: jax.Array, kernel: jax.Array, strides=(1, 1), padding="SAME", groups: int = 1) -> jax.Array:
-    """Convolve images in the default backend's fastest form.
+    """Convolve images in the platform's fastest form.
 
     Args:
         x: images [B, H, W, I].
@@ -289,7 +291,7 @@ def conv2d(x: jax.Array, kernel: jax.Array, strides=(1, 1), padding="SAME", grou
         pads = tuple((p, p) if isinstance(p, int) else tuple(p) for p in padding)
     rows, columns = ((int(a), int(b)) for a, b in pads)
     pads = (rows, columns)
-    if jax.default_backend() != "cpu":
+    if target.platform() != "cpu":
         return _plain(x, kernel, strides, pads, groups)
     if groups != 1:
         each = groups == x.shape[-1] == kernel.shape[-1]

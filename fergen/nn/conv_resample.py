@@ -12,6 +12,7 @@ import numpy as np
 from einops import rearrange
 from jax import lax
 
+from fergen.core import target
 from fergen.nn import fir
 from fergen.nn.conv import conv2d
 
@@ -75,7 +76,7 @@ def transposed(x: jax.Array, kernel: jax.Array) -> jax.Array:
         x: images [n, h, w, i].
         kernel: [k, k, i, o].
     """
-    if len(kernel) == 3 and jax.default_backend() == "cpu":
+    if len(kernel) == 3 and target.platform() == "cpu":
         return _subpixel(x, kernel)
     edge = (len(kernel) - 1, len(kernel) - 1)
     return lax.conv_general_dilated(

@@ -16,6 +16,7 @@ from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from fergen.core import target
 from fergen.nn.conv import conv2d
 
 
@@ -38,7 +39,7 @@ def subpixel(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Convolve transposed, with stride 2, in the default backend's fastest form.
+    """Convolve transposed, with stride 2, in the platform's fastest form.
 
     Equals `lax.conv_transpose` with padding "SAME", and torch's ConvTranspose2d with stride 2 and padding 1 for the
     kernel turned by 180 degrees.
@@ -50,7 +51,7 @@ def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Returns:
         [B, 2H, 2W, O].
     """
-    return subpixel(x, kernel) if jax.default_backend() == "cpu" else plain(x, kernel)
+    return subpixel(x, kernel) if target.platform() == "cpu" else plain(x, kernel)
 
 
 class ConvTranspose(nn.Module):

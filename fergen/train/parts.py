@@ -8,12 +8,13 @@ slope of StyleGAN2's discriminator at 48 pixels takes 2.2 s in a branch, 0.2 s o
 
 import functools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
+from fergen.core import target
 from fergen.tasks.state import merged
 
 # (state, frozen, arrays, item of the input) -> (state, metrics).
@@ -56,15 +57,28 @@ def kinds_of(due: Callable[[int], tuple[str, ...]], steps: range, k: int) -> dic
     return {kind: (steps[kinds.index(kind)], many / len(kinds)) for kind, many in Counter(kinds).items()}
 
 
-def taker(parts: dict[str, Part], due: Callable[[int], tuple[str, ...]], k: int, sharding: Any) -> Callable:
-    """Return (number of the first step, state, frozen, arrays, block of k batches) -> (state, metrics).
+def scans(todo: Sequence[tuple[str, ...]]) -> bool:
+    """Whether a dispatch is one compiled scan: on accelerators, where all its steps run one and the same part.
 
-    Metrics are means over the steps that report them; the state is donated. On accelerators k steps of one and the same
-    part are one compiled scan. On CPUs, and where parts take turns, each is called on its own; the numbers are the
-    same.
+    Args:
+        todo: the parts that each step of the dispatch runs.
+    """
+    return target.platform() != "cpu" and set(todo) == {todo[0]} and len(todo[0]) == 1
+
+
+def compiled(parts: dict[str, Part], k: int, sharding: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the jitted forms of each part by its name; the state is donated.
+
+    Args:
+        parts: see `parts_of`.
+        k: steps of a dispatch.
+        sharding: of state and metrics.
+
+    Returns:
+        (state, frozen, arrays, block of k batches, i) -> (state, metrics), which takes the block's i-th step; and
+        (state, frozen, arrays, block) -> (state, mean metrics), a scan over all k.
     """
     jit = functools.partial(jax.jit, donate_argnums=(0,), out_shardings=(sharding, sharding))
-    cpu = jax.default_backend() == "cpu"
 
     def single(part: Part) -> Callable:
         return jit(lambda state, frozen, arrays, block, i: part(state, frozen, arrays, _row(block, i)))
@@ -76,12 +90,24 @@ def taker(parts: dict[str, Part], due: Callable[[int], tuple[str, ...]], k: int,
 
         return jit(many)
 
-    singles, scans = ({name: form(part) for name, part in parts.items()} for form in (single, scan))
+    singles, whole = ({name: form(part) for name, part in parts.items()} for form in (single, scan))
+    return singles, whole
+
+
+def taker(parts: dict[str, Part], due: Callable[[int], tuple[str, ...]], k: int, sharding: Any) -> Callable:
+    """Return (number of the first step, state, frozen, arrays, block of k batches) -> (state, metrics).
+
+    Metrics are means over the steps that report them; the state is donated. On accelerators k steps of one and the same
+    part are one compiled scan. On CPUs, and where parts take turns, each is called on its own; the numbers are the
+    same.
+    """
+    cpu = target.platform() == "cpu"
+    singles, whole = compiled(parts, k, sharding)
 
     def take(step: int, state, frozen, arrays, block) -> tuple[Any, dict[str, Any]]:
         todo = [due(step + i) for i in range(k)]
-        if not cpu and set(todo) == {todo[0]} and len(todo[0]) == 1:
-            return scans[todo[0][0]](state, frozen, arrays, block)
+        if scans(todo):
+            return whole[todo[0][0]](state, frozen, arrays, block)
         seen = []
         for i, names in enumerate(todo):
             reports = []

@@ -1,8 +1,10 @@
 """Progress says how fast it goes."""
 
+import time
+
 import pytest
 
-from fergen.core.clock import Progress, figure
+from fergen.core.clock import Progress, figure, waiting
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,15 @@ def test_a_slow_start_is_not_printed_as_zero(capsys, monkeypatch):
     monkeypatch.setattr("time.monotonic", lambda: progress.start + 5)
     progress.close()
     assert capsys.readouterr().err.strip().endswith("predict 2 images in 5 s, 0.4 images/s")
+
+
+def test_waiting_says_for_what_and_how_long(capsys):
+    with waiting("compile", every=0.01):
+        time.sleep(0.2)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "compile ..."
+    assert set(lines[1:-1]) == {"compile ... 0 s"}
+    assert lines[-1] == "compile: 0 s"
+    with waiting("compile", quiet=True):
+        pass
+    assert capsys.readouterr().err == ""
