@@ -20,3 +20,9 @@ def get_config(arg: str = ""):
     c.save_every = 120
     c.log_every = 10
     return classifier.finish(c, arg)
+
+
+def sweep():
+    """Yield the variations of `fergen sweep`."""
+    for rate in (2e-3, 4e-3, 8e-3):
+        yield f"lr {rate}", {"optim.lr": rate}

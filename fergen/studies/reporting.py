@@ -10,6 +10,7 @@ from fergen.core.paths import write_json
 from fergen.show.report import Report
 from fergen.studies import summary
 from fergen.studies.runs import Outcome, Study
+from fergen.train.loop import flat
 
 
 def begin(study: Study, title: str, question: str) -> Report:
@@ -46,7 +47,8 @@ def end(
         " A figure with ± is the mean and standard deviation over runs that differ in their seed; one with brackets"
         " is of a single run, with its 95 % bootstrap interval."
     )
-    report.code("\n".join(f"{name} = {value}" for name, value in sorted(study.config.items()) if name != "name"))
+    fields = flat(study.config if isinstance(study.config, dict) else study.config.to_dict())
+    report.code("\n".join(f"{name} = {value}" for name, value in fields.items() if name != "name"))
     if rows:
         summary.write_csv(study.workdir / "runs.csv", rows)
     found = {"table": list(table), "failed": failed, **(scores or {})}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fergen.core import config as configs
 from fergen.core.errors import BadInput
@@ -51,7 +52,12 @@ def run(
     measured = [Measured(f"{split}.json" if classifier else "scores.json", flags)]
     workdir = Path(workdir).absolute()
     with locked(workdir):
-        about = {"experiment": reference, "data": config.data.name, "seeds": seeds, "overrides": tuple(overrides)}
+        about: dict[str, Any] = {
+            "experiment": reference,
+            "data": config.data.name,
+            "seeds": seeds,
+            "overrides": tuple(overrides),
+        }
         study = Study(about, workdir, execute, quiet)
         rows = study.compare(
             variations.members(study, reference, arms, measured=measured, seeds=seeds, overrides=overrides)

@@ -1,5 +1,6 @@
 """The console command: every verb teaches itself, and what it does not know it says."""
 
+import shlex
 import subprocess
 import sys
 
@@ -47,7 +48,7 @@ def test_examples_parse(verb):
     examples = [line.strip() for line in module.__doc__.splitlines() if line.startswith(f"  fergen {verb} ")]
     assert examples
     for example in examples:
-        words = example.partition("   ")[0].split()[2:]
+        words = shlex.split(example.partition("   ")[0])[2:]
         _, rest = parser.parse_known_args(words)
         assert all(text.startswith("--config.") for text in rest), example
 

@@ -33,6 +33,7 @@ VAGUE = {"util", "utils", "helper", "helpers", "misc", "common"}
 # The names under which declared distributions are imported; jaxlib and ml_dtypes come with jax, etils with tfds.
 IMPORTED_AS = {
     "onnx": ["onnx", "google"],
+    "umap-learn": ["umap"],
     "orbax-checkpoint": ["orbax"],
     "pillow": ["PIL"],
     "opencv-python-headless": ["cv2"],
