@@ -258,7 +258,6 @@ def test_another_form_is_refused(text):
     ("argv", "said"),
     [
         (["train", "--config=procedural_small", "--distributed=here"], "expected HOST:PORT,N,I"),
-        (["train", "--config=procedural_small", "--distributed"], "found no cluster"),
         (["eval", "--workdir=runs/x", "--follow", "--distributed"], "leave out --distributed"),
     ],
 )
@@ -267,6 +266,15 @@ def test_commands_refuse_what_they_cannot_join(argv, said, capsys):
     shown = capsys.readouterr()
     assert (shown.out, shown.err.count("\n")) == ("", 1)
     assert said in shown.err
+
+
+def test_no_cluster_is_said():
+    command = [sys.executable, "-m", "fergen.main", "train", "--config=procedural_small", "--distributed"]
+    given = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    refused = subprocess.run(command, capture_output=True, text=True, env={**given, "PYTHONPATH": str(ROOT)})
+    assert refused.returncode == BadInput.status
+    assert refused.stderr.startswith("fergen: --distributed: found no cluster")
+    assert refused.stderr.count("\n") == 1
 
 
 def test_alone_nothing_is_agreed_on():
