@@ -31,7 +31,7 @@ OPTIONS: dict = {
     "cpus": 1,  # per node
     "mem_gb": 0,  # per node; 0: the cluster's default
     "parallel": 256,  # jobs of the array at a time
-    "requeues": 100,  # after the time was up, or within the first minutes of it
+    "requeues": 100,  # at most, because the time was up
     "folder": "",  # of submitit's files; empty: slurm/ beside the jobs' folders
     "cluster": "slurm",  # or local: the same on this machine, without SLURM
 }

@@ -32,6 +32,12 @@ OPTIONS: dict = {
 }
 INSTALL = "https://github.com/AI-Hypercomputer/xpk"
 # Google Kubernetes Engine numbers the hosts of a slice, and XPK the slices.
+# XPK passes SIGTERM on to the shell of the script, which would die of it and leave the command behind: `go` tells the
+# command and waits for it.
+GO = (
+    'go() { "$@" & trap "kill -TERM $!" TERM; wait $!; s=$?; '
+    "while kill -0 $! 2>/dev/null; do wait $!; s=$?; done; return $s; }"
+)
 FIRST = '[ "${TPU_WORKER_ID:-0}${MEGASCALE_SLICE_ID:-0}" = 00 ]'
 
 
@@ -101,12 +107,12 @@ def create(
 
 def script(job: Job, *, directory: str, prologue: str) -> str:
     """Return what every host runs: the job's commands in order, until one fails."""
-    lines = [f"cd {shlex.quote(directory)}" if directory else "", prologue, tpu_vm.exports()]
+    lines = [GO, f"cd {shlex.quote(directory)}" if directory else "", prologue, tpu_vm.exports()]
     for command in job.commands:
         if command[0] in DISTRIBUTED:
-            lines.append(shlex.join(["fergen", *command, "--distributed"]))
+            lines.append(shlex.join(["go", "fergen", *command, "--distributed"]))
         else:
-            lines.append(f"if {FIRST}; then {shlex.join(['fergen', *command])}; fi")
+            lines.append(f"if {FIRST}; then {shlex.join(['go', 'fergen', *command])}; fi")
     return " && ".join(filter(None, lines))
 
 

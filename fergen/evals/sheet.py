@@ -4,19 +4,23 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from jax.sharding import Mesh
 
 from fergen.evals import sampling
 
 COLUMNS = 10
 
 
-def build(predict: Mapping[str, Callable], spec: Mapping[str, Any], *, columns: int = COLUMNS) -> Callable | None:
+def build(
+    predict: Mapping[str, Callable], spec: Mapping[str, Any], *, columns: int = COLUMNS, mesh: Mesh | None = None
+) -> Callable | None:
     """Return variables -> uint8 [rows, columns, h, w, c], or None for a task that samples nothing.
 
     Args:
         predict: of a generator: `draw` and `sample`.
         spec: its classes are the rows; an unconditional generator has as many rows of latents of their own.
         columns: latents per row.
+        mesh: split the faces over these devices, of all hosts; None for the default device.
     """
     if "sample" not in predict:
         return None
@@ -25,7 +29,7 @@ def build(predict: Mapping[str, Callable], spec: Mapping[str, Any], *, columns: 
     latent = np.tile(np.arange(columns), rows) if spec["conditional"] else np.arange(rows * columns)
 
     def picture(variables: Any) -> np.ndarray:
-        images = sampling.of_rows(predict, spec, variables, latent, label)
+        images = sampling.of_rows(predict, spec, variables, latent, label, mesh=mesh)
         return images.reshape(rows, columns, *images.shape[1:])
 
     return picture

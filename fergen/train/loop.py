@@ -92,7 +92,8 @@ def train(
         print(f"{config.name}: {sizes}; {this.source.n:,} images, {step} of {this.steps} steps done, batch"
               f" {config.batch_size}, {this.mesh.size} device(s)", file=sys.stderr, flush=True)  # fmt: skip
 
-    evaluate, picture = evaluator(this), sheet.build(this.task.predict, this.task.spec)
+    several = this.mesh if this.mesh.size > 1 else None
+    evaluate, picture = evaluator(this), sheet.build(this.task.predict, this.task.spec, mesh=several)
     progress = Progress((this.steps - step) * config.batch_size, label="train", quiet=quiet)
     began, inside = time.monotonic(), 0.0
     while True:

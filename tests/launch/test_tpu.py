@@ -23,6 +23,10 @@ JOB = Job(
 )
 EXPORTS = 'export JAX_COMPILATION_CACHE_DIR="$HOME/.cache/fergen/compiled" JAX_DEFAULT_MATMUL_PRECISION="high"'
 
+GO = (
+    'go() { "$@" & trap "kill -TERM $!" TERM; wait $!; s=$?; '
+    "while kill -0 $! 2>/dev/null; do wait $!; s=$?; done; return $s; }"
+)
 TPU_VM = f"""\
 # seed 1
 gcloud compute tpus tpu-vm ssh my-slice --zone=us-central2-b --worker=0 \
@@ -37,9 +41,9 @@ XPK = f"""\
 xpk workload create --cluster=mine --project=p --workload={xpk.workload(JOB)} --tpu-type=v5litepod-16 --num-slices=2 \
 --docker-image=gcr.io/p/fergen --priority=medium --max-restarts=50 --restart-on-user-code-failure \
 --termination-grace-period-seconds=120 \
-'--command={EXPORTS} && if [ "${{TPU_WORKER_ID:-0}}${{MEGASCALE_SLICE_ID:-0}}" = 00 ]; then \
-fergen prepare fer2013 --from '"'"'my files'"'"'; fi && \
-fergen train --config=fer2013_small '"'"'--workdir=/data/runs/seed 1'"'"' --distributed'
+'--command={GO} && {EXPORTS} && if [ "${{TPU_WORKER_ID:-0}}${{MEGASCALE_SLICE_ID:-0}}" = 00 ]; then \
+go fergen prepare fer2013 --from '"'"'my files'"'"'; fi && \
+go fergen train --config=fer2013_small '"'"'--workdir=/data/runs/seed 1'"'"' --distributed'
 xpk workload list --cluster=mine --project=p --wait-for-job-completion={xpk.workload(JOB)}
 """
 
@@ -146,6 +150,31 @@ def test_a_signal_here_asks_the_hosts_to_save(text, asked, tools):
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == Preempted.status
     assert asked in (tools / "calls").read_text().splitlines()[-1]
+
+
+def test_the_script_of_a_pod_passes_a_signal_on_and_waits(tmp_path):
+    """As XPK does: the script in a subshell, to which SIGTERM goes."""
+    (tmp_path / "fergen").write_text(
+        "#!/bin/bash\necho $* >>calls\n[ $1 = eval ] && exit 4\n[ $1 = prepare ] && exit 0\n"
+        "trap 'sleep 0.5; echo saved >>calls; exit 75' TERM\nwhile :; do sleep 0.05; done\n"
+    )
+    (tmp_path / "fergen").chmod(0o755)
+    given = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    script = xpk.script(
+        Job("a", (("prepare", "x"), ("train", "y"), ("eval", "z")), Path("a")), directory="", prologue=""
+    )
+    whole = f"({script}) & PID=$!; trap 'kill -TERM $PID' TERM; while kill -0 $PID; do sleep 0.1; done; wait $PID"
+    process = subprocess.Popen(["bash", "-c", whole], cwd=tmp_path, env=given, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 30
+    while "train" not in ((tmp_path / "calls").read_text() if (tmp_path / "calls").exists() else ""):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 75
+    assert (tmp_path / "calls").read_text().splitlines() == ["prepare x", "train y --distributed", "saved"]
+    alone = xpk.script(Job("a", (("eval", "z"),), Path("a")), directory="", prologue="")
+    assert subprocess.run(["bash", "-c", alone], cwd=tmp_path, env=given).returncode == 4
 
 
 def test_names_of_workloads():
