@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fergen.core.paths import atomic_write
+from fergen.show.report import cell
 
 Rows = Sequence[Mapping[str, Any]]
 # Not figures of a run: intervals, counts, and what stands beside them.
@@ -95,6 +96,6 @@ def plain_figure(name: str) -> bool:
 def aligned(rows: Rows) -> str:
     """Return a table as text with its columns aligned, for a terminal."""
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [columns, *([str(row.get(name) or "–") for name in columns] for row in rows)]
+    cells = [columns, *([cell(row.get(name), 3) for name in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells)
