@@ -23,7 +23,10 @@ TASKS = [
     ),
     (
         "procedural_cvae:smoke",
-        ["perceptual.reference=", "model.widths=(8,16,16)", "model.prior=32"],
+        [
+            *("perceptual.reference=", "perceptual.features=0", "perceptual.style=0", "perceptual.moments=0"),
+            *("model.widths=(8,16,16)", "model.prior=32"),
+        ],
         {"step (scan of 2)": 1.0},
     ),
     ("procedural_flow:smoke", ["model.widths=(32,32,32)"], {"step (scan of 2)": 1.0}),
@@ -60,8 +63,8 @@ def test_a_task(config, overrides, programs, tmp_path):
     for name, part in found["programs"].items():
         # No loop within a step: the forms that the CPU takes have one in each convolution's gradient.
         assert part["loops"] == [], name
-        if part["products"]:
-            assert part["products"] / 3 < part["flops"] < 3 * part["products"], name
+        # XLA counts no products with padding, and whatever its own forms of small convolutions add.
+        assert part["flops"] > part["products"] / 3, name
     assert told > 4 * found["parameters"] * 0.5
     assert "on v5e:2x4: 8 x TPU v5 lite, batch 8 (1 each)" in done.stdout
     assert "plan: " in done.stderr
