@@ -72,13 +72,14 @@ def _shifted(x, kernel, strides, pads):
     (kh, kw), (down, right) = kernel.shape[:2], strides
     padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
     rows, cols = (padded.shape[1] - kh) // down * down + 1, (padded.shape[2] - kw) // right * right + 1
-    # Summed in single precision whatever the type, as a convolution is.
+    # Summed in single precision at least, as a convolution is.
+    kind = jnp.promote_types(x.dtype, jnp.float32)
     products = (
-        padded[:, i : i + rows : down, j : j + cols : right].astype(jnp.float32) * kernel[i, j, 0]
+        padded[:, i : i + rows : down, j : j + cols : right].astype(kind) * kernel[i, j, 0]
         for i in range(kh)
         for j in range(kw)
     )
-    return sum(products, jnp.float32(0)).astype(x.dtype)
+    return sum(products, jnp.zeros((), kind)).astype(x.dtype)
 
 
 def _depthwise_fwd(x, kernel, strides, pads):

@@ -37,7 +37,7 @@ def build(config: Mapping[str, Any] | None, lr: float, updates: int) -> Schedule
       updates: number of updates in the run.
 
     Returns:
-      schedule(count) -> float32 learning rate; beyond the run it stays at its last value.
+      schedule(count) -> learning rate, of jax's default float type; beyond the run it stays at its last value.
 
     Raises:
       BadInput: the schedule or a field is unknown or out of range.
@@ -62,7 +62,7 @@ def build(config: Mapping[str, Any] | None, lr: float, updates: int) -> Schedule
         shape = jnp.ones_like
 
     def schedule(count: jax.typing.ArrayLike) -> jax.Array:
-        t = jnp.asarray(count, jnp.float32)
+        t = jnp.asarray(count, float)
         rise = jnp.minimum(1.0, (t + 1.0) / warmup) if warmup else 1.0
         return lr * rise * shape(t)
 
@@ -92,8 +92,8 @@ def _cosine(updates: int, warmup: int, final: float) -> Callable[[jax.Array], ja
 
 def _steps(drops: list[int], factor: float) -> Callable[[jax.Array], jax.Array]:
     def shape(t: jax.Array) -> jax.Array:
-        passed = sum((t >= drop).astype(jnp.float32) for drop in drops)
-        return jnp.asarray(factor, jnp.float32) ** passed
+        passed = sum((t >= drop).astype(t.dtype) for drop in drops)
+        return jnp.asarray(factor, t.dtype) ** passed
 
     return shape
 
@@ -103,7 +103,7 @@ def _onecycle(lr: float, updates: int, warmup: int, start: float, final: float) 
     peak, last = max(warmup - 1, 0), max(updates - 1, 1)
 
     def schedule(count: jax.typing.ArrayLike) -> jax.Array:
-        t = jnp.asarray(count, jnp.float32)
+        t = jnp.asarray(count, float)
         up = jnp.clip(t / max(peak, 1), 0.0, 1.0)
         down = jnp.clip((t - peak) / max(last - peak, 1), 0.0, 1.0)
         rise = 1.0 - (1.0 - start) * 0.5 * (1.0 + jnp.cos(math.pi * up))
