@@ -45,6 +45,15 @@ def config(task: str) -> ml_collections.ConfigDict:
     c.optim = optim()
     c.ema = 0.0  # decay of the moving average of weights; 0 for none
 
+    # Differentially private training, of classifiers and CVAEs: fergen.tasks.private says what it covers. Off unless
+    # one of the first two is above 0.
+    c.privacy = ml_collections.ConfigDict()
+    c.privacy.epsilon = 0.0  # of the whole run: the noise that gives it is found
+    c.privacy.noise_multiplier = 0.0  # or the noise, as a multiple of clip_norm
+    c.privacy.clip_norm = 1.0  # greatest norm of an example's gradient
+    c.privacy.delta = 0.0  # 0 for n^-1.1, n training rows
+    c.privacy.microbatch = 0  # examples whose gradients are held at once; 0 for all of a batch
+
     c.epochs = 30.0
     c.steps = 0  # optimiser steps in place of epochs; 0 for epochs
     c.batch_size = 128

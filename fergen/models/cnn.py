@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
+from fergen.nn.norm import checked_norm
 
 STEM = ("block1_conv1",)
 HEAD = ("fc3",)
@@ -25,12 +26,13 @@ class CNN(nn.Module):
     hidden: tuple[int, ...]
     dropouts: tuple[float, ...]
     dense_dropout: float
+    norm: str
     dtype: Any
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """Map normalised images float32 [b, h, w, c], h and w >= 16, to logits float32 [b, num_classes]."""
-        layer = ConvNorm(train, dtype=self.dtype)
+        layer = ConvNorm(train, norm=self.norm, dtype=self.dtype)
         for block, (filters, rate) in enumerate(zip(self.filters, self.dropouts), start=1):
             for i in (1, 2):
                 x = nn.relu(layer(x, filters, 3, (f"block{block}_conv{i}", f"block{block}_bn{i}")))
@@ -56,6 +58,7 @@ def build(
     hidden: tuple[int, int] = (512, 256),
     dropouts: tuple[float, ...] = DROPOUTS,
     dense_dropout: float = 0.5,
+    norm: str = "batch",
 ) -> CNN:
     """Build the five-class study's CNN.
 
@@ -66,9 +69,10 @@ def build(
         hidden: widths of the first two of three dense layers; the source names none.
         dropouts: rate after each of the four blocks.
         dense_dropout: rate after each hidden dense layer.
+        norm: "batch", as in the source, or "group", which private training needs: see `fergen.nn.norm`.
 
     Raises:
-        BadInput: a width that is not positive, or lists of the wrong length.
+        BadInput: a width that is not positive, lists of the wrong length, or no such norm.
     """
     if width <= 0:
         raise BadInput(f"model cnn: width={width}: expected a positive number")
@@ -83,5 +87,6 @@ def build(
         hidden=tuple(max(1, round(width * n)) for n in hidden),
         dropouts=tuple(dropouts),
         dense_dropout=dense_dropout,
+        norm=checked_norm("cnn", norm),
         dtype=dtype,
     )

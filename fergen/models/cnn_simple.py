@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
+from fergen.nn.norm import checked_norm
 
 STEM = ("conv1",)
 HEAD = ("fc2",)
@@ -22,12 +23,13 @@ class CNNSimple(nn.Module):
     filters: tuple[int, ...]
     hidden: int
     dropout: float
+    norm: str
     dtype: Any
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """Map normalised images float32 [b, h, w, c] to logits float32 [b, num_classes]."""
-        layer = ConvNorm(train, dtype=self.dtype)
+        layer = ConvNorm(train, norm=self.norm, dtype=self.dtype)
         for i, filters in enumerate(self.filters, start=1):
             x = layer(x, filters, 3, (f"conv{i}", f"bn{i}"))
             x = nn.relu(x)
@@ -49,6 +51,7 @@ def build(
     filters: tuple[int, ...] = (32, 64, 128),
     hidden: int = 128,
     dropout: float = 0.5,
+    norm: str = "batch",
 ) -> CNNSimple:
     """Build the simple CNN. The source gives the order of its layers but no sizes; the defaults are ours.
 
@@ -58,10 +61,18 @@ def build(
         filters: of each block; every block halves the image.
         hidden: width of the hidden dense layer.
         dropout: rate before each of the two dense layers.
+        norm: "batch", or "group", which private training needs: see `fergen.nn.norm`.
 
     Raises:
-        BadInput: no filters.
+        BadInput: no filters, or no such norm.
     """
     if not filters:
         raise BadInput("model cnn_simple: filters=(): expected at least one block")
-    return CNNSimple(num_classes=num_classes, filters=tuple(filters), hidden=hidden, dropout=dropout, dtype=dtype)
+    return CNNSimple(
+        num_classes=num_classes,
+        filters=tuple(filters),
+        hidden=hidden,
+        dropout=dropout,
+        norm=checked_norm("cnn_simple", norm),
+        dtype=dtype,
+    )

@@ -14,6 +14,7 @@ from flax import linen as nn
 
 from fergen.core.errors import BadInput
 from fergen.nn.conv import Conv
+from fergen.nn.norm import checked_norm, norm_of
 
 
 class Fernet(nn.Module):
@@ -23,6 +24,7 @@ class Fernet(nn.Module):
     widths: tuple[int, ...]
     depths: tuple[int, ...]
     dropout: float
+    norm: str
     dtype: Any
 
     @nn.compact
@@ -41,9 +43,8 @@ class Fernet(nn.Module):
             x = Conv(features, 3, use_bias=False, dtype=self.dtype, name=f"{name}_conv")(x)
             # A residual branch that starts at zero lets a deep net start as a shallow one (Goyal et al. 2017, 5.1).
             scale = nn.initializers.zeros if zero else nn.initializers.ones
-            return nn.BatchNorm(
-                not train, momentum=0.9, epsilon=1e-5, dtype=self.dtype, scale_init=scale, name=f"{name}_norm"
-            )(x)
+            norm = norm_of(self.norm, features, train=train, dtype=self.dtype, scale_init=scale, name=f"{name}_norm")
+            return norm(x)
 
         x = rearrange(x.astype(self.dtype), "b (h i) (w j) c -> b h w (i j c)", i=2, j=2)
         for stage, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True)):
@@ -75,6 +76,7 @@ def build(
     widths: tuple[int, ...] = (32, 96, 160),
     depths: tuple[int, ...] = (1, 1, 1),
     dropout: float = 0.2,
+    norm: str = "batch",
 ) -> Fernet:
     """Build the network: 815 k parameters and 60 M multiply-adds at 48x48 by default.
 
@@ -84,10 +86,18 @@ def build(
         widths: channels of each stage.
         depths: residual blocks of each stage.
         dropout: rate before the head.
+        norm: "batch", or "group", which private training needs: see `fergen.nn.norm`.
 
     Raises:
-        BadInput: widths and depths differ in number.
+        BadInput: widths and depths differ in number, or there is no such norm.
     """
     if len(widths) != len(depths) or not widths:
         raise BadInput(f"model fernet: expected as many widths as depths, found {tuple(widths)} and {tuple(depths)}")
-    return Fernet(num_classes=num_classes, widths=tuple(widths), depths=tuple(depths), dropout=dropout, dtype=dtype)
+    return Fernet(
+        num_classes=num_classes,
+        widths=tuple(widths),
+        depths=tuple(depths),
+        dropout=dropout,
+        norm=checked_norm("fernet", norm),
+        dtype=dtype,
+    )

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.drop_path import DropPath
+from fergen.nn.norm import checked_norm
 from fergen.nn.pool import global_average
 
 # The first convolution and the last dense layer: what conversion adapts to the channels and classes at hand.
@@ -65,12 +66,13 @@ class ResNet(nn.Module):
     stem: str
     dropout: float
     drop_path: float
+    norm: str
     dtype: Any
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool = False) -> jax.Array:
         """Map normalised images float32 [b, h, w, c] to logits float32 [b, num_classes]."""
-        layer = ConvNorm(train, dtype=self.dtype)
+        layer = ConvNorm(train, norm=self.norm, dtype=self.dtype)
         small = self.stem == "small"
         x = nn.relu(layer(x, 64, 3 if small else 7, ("conv1", "bn1"), stride=1 if small else 2))
         if not small:
@@ -104,6 +106,7 @@ def build(
     stem: str = "imagenet",
     dropout: float = 0.0,
     drop_path: float = 0.0,
+    norm: str = "batch",
 ) -> ResNet:
     """Build a ResNet.
 
@@ -115,12 +118,21 @@ def build(
             images of 32 to 64 pixels).
         dropout: rate before the head.
         drop_path: rate of stochastic depth at the last block, falling linearly towards the first.
+        norm: "batch", or "group", which private training needs: see `fergen.nn.norm`.
 
     Raises:
-        BadInput: an unknown depth or stem.
+        BadInput: an unknown depth, stem or norm.
     """
     if depth not in BLOCKS:
         raise BadInput(f"model resnet: depth={depth}: expected one of {', '.join(map(str, BLOCKS))}")
     if stem not in STEMS:
         raise BadInput(f"model resnet: stem={stem}: expected one of {', '.join(STEMS)}")
-    return ResNet(num_classes=num_classes, depth=depth, stem=stem, dropout=dropout, drop_path=drop_path, dtype=dtype)
+    return ResNet(
+        num_classes=num_classes,
+        depth=depth,
+        stem=stem,
+        dropout=dropout,
+        drop_path=drop_path,
+        norm=checked_norm("resnet", norm),
+        dtype=dtype,
+    )

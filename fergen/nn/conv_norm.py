@@ -1,4 +1,4 @@
-"""A convolution and its batch normalisation, the pair of which residual networks are made."""
+"""A convolution and its normalisation, the pair of which residual networks are made."""
 
 from typing import Any, NamedTuple
 
@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from fergen.nn.conv import Conv
+from fergen.nn.norm import norm_of
 
 # He et al. 2015 (arXiv:1502.01852), section 2.2, eq. 14: the variance that keeps gradients through ReLUs constant.
 fan_out_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -16,10 +17,11 @@ class ConvNorm(NamedTuple):
     """What a network's convolutions share; calling it adds two modules to the module that calls.
 
     Attributes:
-        train: normalise by the batch and move the averages, rather than by the averages.
+        train: batch normalisation goes by the batch and moves the averages, rather than by the averages.
         epsilon: added to the variance.
         momentum: of the averages.
         same: "same" padding, which is uneven for strides, instead of (k - 1) / 2 on all sides.
+        norm: "batch", or "group": see `fergen.nn.norm`.
         dtype: of the computation.
     """
 
@@ -27,6 +29,7 @@ class ConvNorm(NamedTuple):
     epsilon: float = 1e-5
     momentum: float = 0.9
     same: bool = False
+    norm: str = "batch"
     dtype: Any = jnp.float32
 
     def __call__(
@@ -64,8 +67,10 @@ class ConvNorm(NamedTuple):
             dtype=self.dtype,
             name=names[0],
         )(x)
-        norm = nn.BatchNorm(
-            use_running_average=not self.train,
+        norm = norm_of(
+            self.norm,
+            features,
+            train=self.train,
             momentum=self.momentum,
             epsilon=self.epsilon,
             dtype=self.dtype,

@@ -16,12 +16,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fergen.core.clock import duration
-from fergen.core.errors import BadInput
+from fergen.core.errors import BadInput, FergenError
 from fergen.core.paths import read_json, write_json
 from fergen.studies.jobs import Executor, Job, executor
 from fergen.train.checkpoints import locked
 
 DONE = "job.json"
+
+
+class Printed(FergenError):
+    """An executor only said what it would run: the study ends there, and well."""
+
+    status = 0
 
 
 class Outcome(NamedTuple):
@@ -141,7 +147,7 @@ class Study:
         todo = [job for job in jobs if not finished(job)]
         status = {job.name: 0 for job in jobs}
         self.say(f"{what}: {len(jobs)} runs, {len(jobs) - len(todo)} of them finished before")
-        began = time.monotonic()
+        began, todo_left = time.monotonic(), {job.name for job in todo}
         for number, (job, code) in enumerate(self.executor(todo), 1):
             status[job.name] = code
             write_json(job.folder / DONE, {"commands": job.commands, "status": code})
@@ -149,6 +155,9 @@ class Study:
             left = f", {duration(spent / number * (len(todo) - number))} left" if number < len(todo) else ""
             said = "done" if code == 0 else f"FAILED with exit status {code}, see {job.folder / 'log.txt'}"
             self.say(f"{what} {number}/{len(todo)}: {job.name} {said}, {duration(spent)}{left}")
+            todo_left.discard(job.name)
+        if todo_left:
+            raise Printed(f"{what}: {len(todo_left)} runs were said, not run, and what follows needs what they leave")
         return status
 
     def say(self, line: str) -> None:
@@ -179,6 +188,7 @@ def run(config: Any, workdir: str | Path, *, execute: Executor | None = None, qu
     Raises:
         BadInput: a field is wrong, or no run ended well.
         Preempted: a signal stopped it; what was done is kept.
+        Printed: the executor only printed what it would run.
     """
     try:
         module = importlib.import_module(f"fergen.studies.{config.study}")

@@ -1,4 +1,7 @@
-"""The classifier: softmax cross-entropy on labels or label distributions."""
+"""The classifier: softmax cross-entropy on labels or label distributions.
+
+With --config.privacy.epsilon its gradients are differentially private: see `fergen.tasks.private`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,12 +20,16 @@ from fergen.data.dataset import Split
 from fergen.losses.classification import balanced_weights, cross_entropy, weighted_mean
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
+from fergen.optim.private import share_above
 from fergen.optim.sam import sam_gradient
+from fergen.tasks import private
 from fergen.tasks.network import image_of, network_of
 from fergen.tasks.state import Fixed, State, new_net, updated
 
 # What the loop measures along training: a file of fergen/evals.
 EVALUATOR = "validation"
+# It can train with differential privacy.
+PRIVATE = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Task:
         label_smoothing: mass spread over all classes, in [0, 1).
         ema: decay per step of the moving average; 0 for none.
         sam: radius of sharpness-aware minimisation; 0 for none.
+        privacy: differentially private training; None for none.
     """
 
     spec: dict[str, Any]
@@ -50,6 +58,7 @@ class Task:
     label_smoothing: float
     ema: float
     sam: float
+    privacy: private.Privacy | None = None
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
         """Initialise from shapes alone.
@@ -68,7 +77,8 @@ class Task:
 
         Args:
             state: donated.
-            batch: image uint8 [b, h, w, c], label int32 [b], optional soft float32 [b, k], weight float32 [b].
+            batch: image uint8 [b, h, w, c], label int32 [b], optional soft float32 [b, k], weight float32 [b]; of
+                private training, mask float32 [b].
             key: this step's random key.
             frozen: unused; a classifier trains without fixed networks.
 
@@ -80,28 +90,37 @@ class Task:
         images, soft = self.augment(named(key, "augment"), to_float(batch["image"]), soft)
         x = normalise(images, self.spec)
 
-        def loss_fn(params):
+        def loss_fn(params, x, soft, weight, key):
             logits, moved = self.module.apply(
                 {"params": params, **net.collections},
                 x,
                 train=True,
-                rngs={"dropout": named(key, "dropout")},
+                rngs={"dropout": key},
                 mutable=list(net.collections),
             )
             losses = cross_entropy(
                 logits, soft, smoothing=self.label_smoothing, class_weights=jnp.asarray(self.class_weights)
             )
-            return weighted_mean(losses, weight=batch.get("weight")), (logits, moved)
+            return weighted_mean(losses, weight=weight), (logits, moved)
 
-        gradient = sam_gradient(loss_fn, self.sam) if self.sam else jax.value_and_grad(loss_fn, has_aux=True)
-        (loss, (logits, collections)), grads = gradient(net.params)
+        weight, mask = batch.get("weight"), batch.get("mask")
+        if self.privacy:
+            gradient = self.privacy.gradient(lambda params, rows, key: loss_fn(params, *rows, key))
+            (losses, (logits, _), each), grads = gradient(net.params, (x, soft, weight), mask, key)
+            loss, collections = weighted_mean(losses, mask=mask), net.collections
+            extra = {"privacy/clipped": share_above(each, mask, self.privacy.clip_norm)}
+        else:
+            gradient = sam_gradient(loss_fn, self.sam) if self.sam else jax.value_and_grad(loss_fn, has_aux=True)
+            (loss, (logits, collections)), grads = gradient(net.params, x, soft, weight, named(key, "dropout"))
+            extra = {}
         net, norms = updated(net, self.tx, grads, collections)
         net = net.replace(ema=net.ema and ema_update(net.ema, net.params, collections, self.ema, state.step))
 
         metrics = {
             "loss": loss,
-            "accuracy": (logits.argmax(-1) == soft.argmax(-1)).mean(),
+            "accuracy": weighted_mean((logits.argmax(-1) == soft.argmax(-1)).astype(jnp.float32), mask=mask),
             "learning_rate": self.rate(state.step),
+            **extra,
             **{f"norm/{name}": value for name, value in norms.items()},
         }
         return state.replace(step=state.step + 1, nets={"classifier": net}), metrics
@@ -126,13 +145,13 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, optim, augment, loss, ema, sam, precision.
+        config: fields model, optim, augment, loss, ema, sam, privacy, precision.
         train: the training set, for its classes, image shape, mean, std, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
         fixed: the networks of `references`.
 
     Raises:
-        BadInput: a field is out of range.
+        BadInput: a field is out of range, or does not go with private training.
     """
     if not 0 <= config.loss.label_smoothing < 1:
         raise BadInput(f"--config.loss.label_smoothing={config.loss.label_smoothing}: expected a share in [0, 1)")
@@ -149,6 +168,9 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "std": list(data.std),
         "data": {"hash": data.hash, "split": train.name},
     }
+    privacy = private.privacy_of(config, len(train), steps)
+    if privacy:
+        require_apart(config, spec)
     return Task(
         spec=spec,
         module=network_of(spec),
@@ -159,7 +181,28 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         label_smoothing=config.loss.label_smoothing,
         ema=config.ema,
         sam=config.sam,
+        privacy=privacy,
     )
+
+
+def require_apart(config, spec: Mapping[str, Any]) -> None:
+    """Check that no row of a batch has a part in another's gradient.
+
+    Raises:
+        BadInput: the network has batch statistics, images are mixed, or SAM goes by the whole batch's gradient.
+    """
+    if "batch_stats" in shapes_of(spec):
+        raise BadInput(
+            f"--config.model.name={config.model.name} with privacy: batch statistics mix the rows of a batch; set"
+            " --config.model.norm=group (of fernet, cnn, cnn_simple, resnet) or batch_norm=False (of vgg)"
+        )
+    for name in ("mixup", "cutmix"):
+        if config.augment[name]:
+            raise BadInput(
+                f"--config.augment.{name}={config.augment[name]:g} with privacy: expected None or 0, as it mixes rows"
+            )
+    if config.sam:
+        raise BadInput(f"--config.sam={config.sam:g} with privacy: expected 0, as SAM's ascent has no private gradient")
 
 
 def class_weights(kind: str, counts: np.ndarray) -> np.ndarray:

@@ -11,6 +11,10 @@ some latents it learns without their labels, which guidance needs.
 
 Two terms with frozen networks may join: perceptual distances of reconstructions and of samples from the prior, and a
 guide's cross-entropy on these samples.
+
+With --config.privacy.epsilon the gradients of all three are differentially private: see `fergen.tasks.private`. The loss
+is then each image's own: its noise of greatest likelihood, its free bits, its perceptual distances, and a guided sample
+of its label. The moments of samples and faces, which compare sets, are refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,13 +30,17 @@ import optax
 from fergen.augment.geometry import random_mirror
 from fergen.core import fields
 from fergen.core.arrays import to_float
+from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.data.dataset import Split
 from fergen.losses import variational
+from fergen.losses.classification import weighted_mean
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
+from fergen.optim.private import share_above
 from fergen.tasks import guide as guides
 from fergen.tasks import perceptual as perceptuals
+from fergen.tasks import private
 from fergen.tasks.cvae_nets import applied, from_noise, initial, networks_of, predict_of, sampler_of, shapes_of
 from fergen.tasks.state import Fixed, State, first_steps, new_net, recorded, updated
 
@@ -40,6 +48,8 @@ __all__ = ["EVALUATOR", "Task", "build", "predict_of", "references", "shapes_of"
 
 # What the loop measures along training.
 EVALUATOR = "reconstruction"
+# It can train with differential privacy.
+PRIVATE = True
 # Points of the path from noise at which the prior learns from each latent: they cost little beside an image.
 PRIOR_DRAWS = 4
 
@@ -61,6 +71,7 @@ class Task:
         alone: the first steps, which go without the terms of frozen networks; 0 without a perceptual term.
         guide: the term of a frozen classifier; None for none.
         samples: to so many images of a batch guide and perceptual network see one sample.
+        privacy: differentially private training; None for none.
     """
 
     spec: dict[str, Any]
@@ -75,6 +86,7 @@ class Task:
     alone: int
     guide: guides.Guide | None
     samples: int
+    privacy: private.Privacy | None = None
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
         """Initialise from shapes alone.
@@ -100,7 +112,7 @@ class Task:
 
         Args:
             state: donated.
-            batch: image uint8 [b, h, w, c], label int32 [b].
+            batch: image uint8 [b, h, w, c], label int32 [b]; of private training, mask float32 [b].
             key: this step's random key.
             frozen: variables of `perceptual` and `guide`, where there are such.
 
@@ -108,11 +120,11 @@ class Task:
             The next state, and scalars: loss, in nats per image up to a constant; its terms, weighted; the plain
             divergence; the mean squared error; norms.
         """
-        net, loss, labels = state.nets["cvae"], self.loss, batch["label"]
+        net, loss = state.nets["cvae"], self.loss
         images = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
         beta = loss["beta"] * variational.warmup(state.step, loss["warmup"])
 
-        def loss_fn(params):
+        def loss_fn(params, images, labels, key):
             encode, decode, velocity = applied(self.networks, params)
             mean, logvar = encode(images, labels)
             latents = mean + jnp.exp(logvar / 2) * jax.random.normal(named(key, "posterior"), mean.shape)
@@ -142,7 +154,13 @@ class Task:
                 terms["guide"] = self.guide.loss(named(key, "views"), frozen["guide"], samples, asked)
             return sum(terms.values()), {**terms, "kl": kl.sum(-1).mean(), "mse": jnp.square(images - made).mean()}
 
-        (total, seen), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params)
+        if self.privacy:
+            gradient = self.privacy.gradient(lambda params, rows, key: loss_fn(params, *rows, key))
+            (*each, norms), grads = gradient(net.params, (images, batch["label"]), batch["mask"], key)
+            total, seen = jax.tree.map(partial(weighted_mean, mask=batch["mask"]), each)
+            seen["privacy/clipped"] = share_above(norms, batch["mask"], self.privacy.clip_norm)
+        else:
+            (total, seen), grads = jax.value_and_grad(loss_fn, has_aux=True)(net.params, images, batch["label"], key)
         net, norms = updated(net, self.tx, grads, {})
         net = net.replace(ema=net.ema and ema_update(net.ema, net.params, {}, self.ema, state.step))
         metrics = {
@@ -180,13 +198,13 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, sampler, augment, loss, perceptual, guide, samples, optim, ema, precision.
+        config: fields model, sampler, augment, loss, perceptual, guide, samples, optim, ema, privacy, precision.
         train: the training set, for its classes, image shape, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
         fixed: the networks of `references`.
 
     Raises:
-        BadInput: a field is out of range, or a fixed network does not serve.
+        BadInput: a field is out of range or does not go with private training, or a fixed network does not serve.
     """
     data = train.spec
     counts = np.bincount(train.labels, minlength=len(data.classes))
@@ -207,6 +225,12 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     }
     sampler_of(spec)
     perceptual = perceptuals.perceptual_of(config, fixed)
+    privacy = private.privacy_of(config, len(train), steps)
+    if privacy and config.perceptual.moments:
+        raise BadInput(
+            f"--config.perceptual.moments={config.perceptual.moments:g} with privacy: expected 0, as it compares sets of"
+            " images, which have no gradient per image"
+        )
     return Task(
         spec=spec,
         networks=networks_of(spec),
@@ -220,6 +244,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         alone=first_steps(1 - perceptual.share, steps, config.scan) if perceptual else 0,
         guide=guides.guide_of(config, spec, fixed),
         samples=fields.whole("samples", config.samples, 1),
+        privacy=privacy,
     )
 
 

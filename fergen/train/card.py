@@ -51,13 +51,17 @@ def hand_on(reference: str, out: str | Path, *, scored: str | Path | None = None
     found = restore(reference)
     spec, variables = for_use(found)
     classifies = spec["task"] == "classifier"
-    config = found.card.get("config", {})
+    config, privacy = found.card.get("config", {}), found.card.get("privacy")
+    if privacy:
+        # Who knows it draws the noise again: see fergen.tasks.private.
+        config = {name: value for name, value in config.items() if name != "seed"}
     card: dict[str, Any] = {
         "config": config,
         "step": found.step if found.step is not None else found.card.get("step"),
         "data": found.lineage["data"],
         "stored": "bfloat16 parameters" if bf16 else "float32",
         "use": RECOGNISES if classifies else GENERATES,
+        **({"privacy": privacy} if privacy else {}),
     }
     if scored:
         card |= (scores_of if classifies else scores_of_generator)(Path(scored), found.hash)

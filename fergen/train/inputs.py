@@ -8,7 +8,7 @@ import numpy as np
 
 from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
-from fergen.data import order
+from fergen.data import order, poisson
 from fergen.data.dataset import Split
 
 # Rows that a step may read; the rest (votes, twins) is for evaluation.
@@ -43,6 +43,34 @@ class Resident:
         """Gather one batch on the device; inside jit."""
         gathered = {name: jnp.take(values, rows, axis=0) for name, values in arrays.items()}
         return jax.lax.with_sharding_constraint(gathered, meshes.split(self.mesh))
+
+
+class Sampled(Resident):
+    """Resident rows of which each joins a batch by its own coin: see `fergen.data.poisson`.
+
+    Args:
+        split: what to train on.
+        batch: rows of a batch in the mean.
+        steps: of the whole run, in none of which a batch is to exceed its places.
+        seed: of the coins.
+        mesh: the device mesh.
+    """
+
+    def __init__(self, split: Split, *, batch: int, steps: int, seed: int, mesh):
+        self.expected = batch
+        super().__init__(split, batch=poisson.capacity(len(split), batch, steps, mesh.size), seed=seed, mesh=mesh)
+        self.spec["mask"] = jax.ShapeDtypeStruct((self.batch,), np.float32)
+
+    def block(self, step: int, k: int) -> dict[str, jax.Array]:
+        """Return row numbers int32 [k, places] and mask float32 [k, places] of k batches from `step`."""
+        rows, mask = poisson.indices(self.seed, self.n, self.expected, self.batch, step, k)
+        mine = {"rows": rows, "mask": mask}
+        mine = {n: order.host_slice(x, jax.process_index(), jax.process_count()) for n, x in mine.items()}
+        return meshes.place(mine, meshes.split(self.mesh, leading=1))
+
+    def read(self, arrays: dict, item: dict[str, jax.Array]) -> dict[str, jax.Array]:
+        """Gather one batch on the device, with its mask; inside jit."""
+        return {**super().read(arrays, item["rows"]), "mask": item["mask"]}
 
 
 class Streamed:
@@ -82,14 +110,23 @@ class Streamed:
         return batch
 
 
-def build(config, split: Split, mesh) -> Resident | Streamed:
+def build(config, split: Split, mesh, *, steps: int, private: bool = False) -> Resident | Streamed:
     """Return the input of a config: `config.data.stream` chooses.
+
+    Args:
+        config: fields batch_size, seed, data.
+        split: what to train on.
+        mesh: the device mesh.
+        steps: of the whole run.
+        private: whether each row joins a batch by its own coin.
 
     Raises:
         BadInput: the batch does not divide by the devices, or exceeds the set.
     """
-    meshes.require_divisible(config.batch_size, mesh)
     if len(split) == 0:
         raise BadInput(f"data set {split.spec.name}: split '{split.name}' has no rows")
+    if private:
+        return Sampled(split, batch=config.batch_size, steps=steps, seed=config.seed, mesh=mesh)
+    meshes.require_divisible(config.batch_size, mesh)
     kind = Streamed if config.data.stream else Resident
     return kind(split, batch=config.batch_size, seed=config.seed, mesh=mesh, balance=config.data.balance)

@@ -26,6 +26,7 @@ from fergen.core.errors import BadInput, NonFinite, Preempted
 from fergen.core.paths import write_json
 from fergen.core.tree import count, nonfinite
 from fergen.evals import sheet
+from fergen.train import privacy
 from fergen.train.checkpoints import Checkpoints, locked, steps
 from fergen.train.initial import initialise
 from fergen.train.restore import Restored, restore
@@ -56,6 +57,8 @@ def run(config, workdir: str | Path, *, quiet: bool = False) -> dict[str, Any]:
     # Resolved first: what is refused leaves no workdir behind. A run that has begun needs its init_from no more.
     this = prepare(config)
     initial = restore(config.init_from) if config.init_from and not steps(workdir) else None
+    if initial:
+        privacy.require_unseen(config, this.data, "init_from", initial)
     with locked(workdir), stop_signals() as stop:
         saver = Checkpoints(workdir, config.keep)
         writer = Writer(workdir, tensorboard=config.tensorboard)
@@ -93,6 +96,7 @@ def train(
               f" {config.batch_size}, {this.mesh.size} device(s)", file=sys.stderr, flush=True)  # fmt: skip
 
     several = this.mesh if this.mesh.size > 1 else None
+    guarantee = getattr(this.task, "privacy", None)
     evaluate, picture = evaluator(this), sheet.build(this.task.predict, this.task.spec, mesh=several)
     progress = Progress((this.steps - step) * config.batch_size, label="train", quiet=quiet)
     began, inside = time.monotonic(), 0.0
@@ -104,6 +108,8 @@ def train(
             if evaluate and (step % config.eval_every == 0 or done):
                 scores = evaluate(this.task.weights(state))
                 writer.write(step, scores)
+            if guarantee and (step % config.eval_every == 0 or done):
+                writer.write(step, {"privacy/epsilon": guarantee.epsilon(step)})
             if picture and (step % config.eval_every == 0 or done):
                 writer.samples(step, picture(this.task.weights(state)), this.task.spec)
             if step % config.save_every == 0 or done or stopping:
@@ -115,6 +121,7 @@ def train(
                     "spec": this.task.spec,
                     "lineage": lineage,
                     "versions": {"fergen": fergen.__version__, "jax": jax.__version__},
+                    **({"privacy": guarantee.card(step)} if guarantee else {}),
                 }
                 saver.save(step, state, this.task.weights(state), meta, scores)
         if done or stopping:
@@ -134,6 +141,8 @@ def train(
     wall = time.monotonic() - began
     if not quiet and inside:
         print(f"train: {wall - inside:.1f} s of {wall:.1f} s outside the compiled step", file=sys.stderr)
+    if guarantee and not quiet:
+        print(guarantee.line(step), file=sys.stderr)
     return {**writer.last, "step": step, "seconds": clock["seconds"] + wall, "workdir": str(workdir)}
 
 

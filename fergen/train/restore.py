@@ -61,7 +61,11 @@ def restore(reference: str | Path) -> Restored:
         workdir = Path(base)
         step = choose(workdir, at)
         variables, meta = checkpoints.read_weights(workdir, step)
-        meta = {**meta, "hash": tree_hash(variables), "card": {"config": meta["config"]}}
+        meta = {
+            **meta,
+            "hash": tree_hash(variables),
+            "card": {name: meta[name] for name in ("config", "privacy") if name in meta},
+        }
     elif reference in weights.shipped():
         variables, meta = weights.read(weights.shipped()[reference])
     elif lite0.named(reference):

@@ -11,7 +11,8 @@ from fergen.core import lineage as lineages
 from fergen.core import mesh as meshes
 from fergen.core.errors import BadInput
 from fergen.data import dataset, training_set
-from fergen.train import inputs
+from fergen.tasks.private import asked
+from fergen.train import inputs, privacy
 from fergen.train.parts import due_of, parts_of, taker
 from fergen.train.restore import restore
 
@@ -25,6 +26,7 @@ class Run(NamedTuple):
         source: the training input.
         validation: the split that chooses; None for a final run or a set that has none.
         lineage: what goes into the weights.
+        data: hash -> name of the training set and of what went into it.
         steps: optimiser steps of the whole run, a multiple of config.scan.
         mesh: the device mesh.
         init: compiled (key) -> State, replicated.
@@ -40,6 +42,7 @@ class Run(NamedTuple):
     source: Any
     validation: dataset.Split | None
     lineage: dict[str, Any]
+    data: dict[str, str]
     steps: int
     mesh: Any
     init: Callable
@@ -59,22 +62,23 @@ def prepare(config) -> Run:
     mesh = meshes.build()
     with hosts.first_alone():
         train, validation = training_set.build(config.data)
-    source = inputs.build(config, train, mesh)
     k = config.scan
     # Whole dispatches only, so that a resumed run cuts its dispatches where an uninterrupted one does.
     steps = max(1, round((config.steps or config.epochs * len(train) / config.batch_size) / k)) * k
     module = task_module(config.task)
     fixed = {name: restore(reference) for name, reference in module.references(config).items()}
+    data = lineages.of_data(train.spec.name, train.spec.hash, train.spec.lineage)
+    for role, net in fixed.items():
+        privacy.require_unseen(config, data["data"], f"{role}.reference", net)
     task = module.build(config, train, steps, fixed)
-    lineage = lineages.merge(
-        lineages.of_data(train.spec.name, train.spec.hash, train.spec.lineage), *(net.lineage for net in fixed.values())
-    )
+    source = inputs.build(config, train, mesh, steps=steps, private=asked(config))
+    lineage = lineages.merge(data, *(net.lineage for net in fixed.values()))
     whole = meshes.replicated(mesh)
     frozen = {name: meshes.place(net.variables, whole) for name, net in fixed.items()}
     init = jax.jit(lambda key: task.init(key, source.spec), out_shardings=whole)
     parts, due = parts_of(task, source, run_key(config)), due_of(task)
     take = taker(parts, due, k, whole)
-    return Run(config, task, source, validation, lineage, steps, mesh, init, parts, due, take, frozen)
+    return Run(config, task, source, validation, lineage, data["data"], steps, mesh, init, parts, due, take, frozen)
 
 
 def check(config) -> None:
@@ -85,6 +89,12 @@ def check(config) -> None:
     """
     if "study" in config:
         raise BadInput(f"--config={config.name}: this is a study of several trainings: use fergen study")
+    if asked(config) and not getattr(task_module(config.task), "PRIVATE", False):
+        field = "epsilon" if config.privacy.epsilon else "noise_multiplier"
+        raise BadInput(
+            f"--config.privacy.{field}={config.privacy[field]:g}: expected 0 with task {config.task}, as classifier and"
+            " cvae alone have differentially private training"
+        )
     for field in ("batch_size", "scan", "keep"):
         if config[field] < 1:
             raise BadInput(f"--config.{field}={config[field]}: expected 1 or more")
