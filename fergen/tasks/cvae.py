@@ -12,9 +12,9 @@ some latents it learns without their labels, which guidance needs.
 Two terms with frozen networks may join: perceptual distances of reconstructions and of samples from the prior, and a
 guide's cross-entropy on these samples.
 
-With --config.privacy.epsilon the gradients of all three are differentially private: see `fergen.tasks.private`. The loss
-is then each image's own: its noise of greatest likelihood, its free bits, its perceptual distances, and a guided sample
-of its label. The moments of samples and faces, which compare sets, are refused.
+With --config.privacy.epsilon the gradients of all three are differentially private: see `fergen.tasks.private`. The
+loss is then each image's own: its noise of greatest likelihood, its free bits, its perceptual distances, and a guided
+sample of its label. The moments of samples and faces, which compare sets, are refused.
 """
 
 from collections.abc import Callable, Mapping
@@ -228,8 +228,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     privacy = private.privacy_of(config, len(train), steps)
     if privacy and config.perceptual.moments:
         raise BadInput(
-            f"--config.perceptual.moments={config.perceptual.moments:g} with privacy: expected 0, as it compares sets of"
-            " images, which have no gradient per image"
+            f"--config.perceptual.moments={config.perceptual.moments:g} with privacy: expected 0, as it compares"
+            " sets of images, which have no gradient per image"
         )
     return Task(
         spec=spec,

@@ -7,7 +7,7 @@ def get_config(arg: str = ""):
     """Return the config; `arg` is the folder of the prepared set."""
     c = classifier.config()
     c.data.name = arg
-    c.model.update(name="cnn_simple", filters=(4, 8), hidden=64, dropout=0.0)
+    c.model.update(name="cnn_simple", filters=(4, 8), hidden=64, dropout=0.0, norm="batch")
     c.augment.update(flip=0.5, rotate=5.0, translate=0.05)
     c.loss.label_smoothing = 0.1
     c.optim.update(name="adamw", lr=5e-3, weight_decay=0.01, schedule=dict(name="cosine", warmup=0.1))
