@@ -37,7 +37,7 @@ def norm_of(
         dtype: of the computation.
         scale_init: of the scale.
     """
-    common = {"epsilon": epsilon, "dtype": dtype, "scale_init": scale_init, "name": name}
+    common: dict[str, Any] = {"epsilon": epsilon, "dtype": dtype, "scale_init": scale_init, "name": name}
     if kind == "batch":
         return nn.BatchNorm(use_running_average=not train, momentum=momentum, **common)
     return nn.GroupNorm(num_groups=math.gcd(features, GROUPS), **common)

@@ -108,7 +108,7 @@ class Task:
             gradient = self.privacy.gradient(lambda params, rows, key: loss_fn(params, *rows, key))
             (losses, (logits, _), each), grads = gradient(net.params, (x, soft, weight), mask, key)
             loss, collections = weighted_mean(losses, mask=mask), net.collections
-            extra = {"privacy/clipped": share_above(each, mask, self.privacy.clip_norm)}
+            extra = {"privacy/clipped": share_above(each, batch["mask"], self.privacy.clip_norm)}
         else:
             gradient = sam_gradient(loss_fn, self.sam) if self.sam else jax.value_and_grad(loss_fn, has_aux=True)
             (loss, (logits, collections)), grads = gradient(net.params, x, soft, weight, named(key, "dropout"))

@@ -33,15 +33,15 @@ class Resident:
         self.arrays = meshes.place({"image": np.asarray(split.images), **rows}, meshes.replicated(mesh))
         self.spec = {k: jax.ShapeDtypeStruct((batch, *v.shape[1:]), v.dtype) for k, v in self.arrays.items()}
 
-    def block(self, step: int, k: int) -> jax.Array:
+    def block(self, step: int, k: int) -> Any:
         """Return the row numbers of k batches from `step`: int32 [k, batch], split over the devices."""
         rows = order.indices(self.seed, self.n, self.batch, step, k, balance=self.labels)
         rows = order.host_slice(rows, jax.process_index(), jax.process_count())
         return meshes.place(rows, meshes.split(self.mesh, leading=1))
 
-    def read(self, arrays: dict, rows: jax.Array) -> dict[str, jax.Array]:
-        """Gather one batch on the device; inside jit."""
-        gathered = {name: jnp.take(values, rows, axis=0) for name, values in arrays.items()}
+    def read(self, arrays: dict, item: Any) -> dict[str, jax.Array]:
+        """Gather one batch on the device, by its row numbers; inside jit."""
+        gathered = {name: jnp.take(values, item, axis=0) for name, values in arrays.items()}
         return jax.lax.with_sharding_constraint(gathered, meshes.split(self.mesh))
 
 

@@ -139,9 +139,9 @@ def test_other_tasks_and_moments_are_refused(tiny_set):
     with pytest.raises(BadInput, match="perceptual.moments"):
         setup.prepare(config)
     config = tiny(tiny_set, "privacy.epsilon=0.0")
+    with config.unlocked():
+        config.model.norm = "layer"
     with pytest.raises(BadInput, match="model cnn_simple: norm=layer"):
-        with config.unlocked():
-            config.model.norm = "layer"
         setup.prepare(config)
 
 
