@@ -22,4 +22,6 @@ def get_config(arg: str = ""):
         c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
         c.n = 40
         c.features = ("lite0@32",)
+        c.private = "procedural_private:smoke"
+        c.epsilons = (8.0,)
     return study.finish(c, arg)

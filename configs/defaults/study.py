@@ -37,7 +37,7 @@ def finish(c: ml_collections.ConfigDict, arg: str) -> ml_collections.ConfigDict:
         c.seeds = 1
         c.steps = 4
         short = ("batch_size=8", "scan=1", "log_every=1", "eval_every=2", "save_every=4", "tensorboard=False")
-        c.overrides.classifiers = (*short, "model.width=0.1")
+        c.overrides.classifiers = short
         # Of a cGAN, without all that makes its compilation long.
         plain = ("maps.reference=", "start.share=0.0", "model.widths=(8,8,8)", "model.width=4", "model.prior=16")
         c.overrides.generators = ("batch_size=8", "tensorboard=False", *plain)

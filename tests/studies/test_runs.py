@@ -154,3 +154,10 @@ def test_reports_keep_the_table_as_json(tmp_path):
     assert kept["table"] == outcome.scores["table"]
     assert [row["accuracy"] for row in kept["table"]] == ["0.500"] * 4
     assert kept["failed"] == []
+
+
+def test_an_executor_that_only_prints_ends_the_study_well(tmp_path):
+    this = study(tmp_path, lambda jobs: iter(()))
+    with pytest.raises(runs.Printed, match="2 runs were said, not run") as ended:
+        this.compare(members(this, ("a",), 2))
+    assert ended.value.status == 0
