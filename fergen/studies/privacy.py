@@ -125,7 +125,7 @@ def attack(name: str, reference: str, train: dataset.Split, held_out: dataset.Sp
 def private(study: Study, page: Report) -> list[dict[str, Any]]:
     """Train a classifier under differential privacy at several epsilons, and without, and add their section."""
     config = study.config
-    arms = {f"ε = {epsilon:g}": (f"privacy.epsilon={epsilon}",) for epsilon in config.epsilons}
+    arms = {f"epsilon {epsilon:g}": (f"privacy.epsilon={epsilon}",) for epsilon in config.epsilons}
     rows = study.compare(study.trainings({"not private": ("privacy.epsilon=0.0",)} | arms, config.private))
     table = summary.table(rows, {"accuracy, %": "accuracy", "macro-F1, %": "macro_f1"}, head="training")
     page.section("Differentially private training")
