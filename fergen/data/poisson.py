@@ -34,7 +34,9 @@ def capacity(n: int, expected: int, steps: int, devices: int = 1) -> int:
     """
     if not 1 <= expected <= n:
         raise BadInput(f"--config.batch_size={expected}: expected 1 or more, at most the {n:,} rows of the split")
-    largest = int(binom.isf(OVERFLOW / steps, n, expected / n)) if expected < n else n
+    # Not by scipy's inverse, which fails in tails as far out as this.
+    sizes = np.arange(expected, n + 1)
+    largest = int(sizes[np.argmax(binom.sf(sizes, n, min(expected / n, 1.0)) <= OVERFLOW / steps)])
     return -(-largest // math.lcm(MULTIPLE, devices)) * math.lcm(MULTIPLE, devices)
 
 

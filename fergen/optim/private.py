@@ -37,20 +37,24 @@ def private_gradient(
         is private: the rest tells of each example. Places under mask 0 have no part in it, whatever they hold.
     """
     privacy = library("jax_privacy")
-    clipped = privacy.clipped_grad(
-        lambda params, rows, keys: loss(params, rows, keys[0]),
-        has_aux=True,
-        l2_clip_norm=clip_norm,
-        normalize_by=float(expected),
-        batch_argnums=(1, 2),
-        return_values=True,
-        return_grad_norms=True,
-        microbatch_size=microbatch or None,
-    )
+
+    def clipped_by(implementation: Any) -> Any:
+        # Keys go in as plain numbers: jax 0.10 cannot put typed ones into microbatches.
+        return privacy.clipped_grad(
+            lambda params, rows, words: loss(params, rows, jax.random.wrap_key_data(words[0], impl=implementation)),
+            has_aux=True,
+            l2_clip_norm=clip_norm,
+            normalize_by=float(expected),
+            batch_argnums=(1, 2),
+            return_values=True,
+            return_grad_norms=True,
+            microbatch_size=microbatch or None,
+        )
 
     def gradient(params: Any, rows: Any, mask: jax.Array, key: jax.Array):
-        keys = jax.random.split(named(key, "examples"), len(mask))
-        mean, seen = clipped(params, rows, keys, is_padding_example=mask == 0)
+        words = jax.random.key_data(jax.random.split(named(key, "examples"), len(mask)))
+        clipped = clipped_by(jax.random.key_impl(key))
+        mean, seen = clipped(params, rows, words, is_padding_example=mask == 0)
         if noise_multiplier:
             deviation = noise_multiplier * clipped.sensitivity(neighbours())
             privatizer = privacy.noise_addition.gaussian_privatizer(stddev=deviation, prng_key=named(key, "noise"))

@@ -71,6 +71,16 @@ def run(study: Study) -> Outcome:
     return Outcome(generation_table.text(scores, report.classes), scores, page)
 
 
+def check(study: Study) -> None:
+    """Check the members' configs.
+
+    Raises:
+        BadInput: as `load`.
+    """
+    for name in MEMBERS:
+        load(study.config, name, study.workdir)
+
+
 def fields_of(config, member: str, workdir: Path) -> list[str]:
     """Return the fields of a member's config that the study gives it; the generator's guide is the study's own."""
     fields = [f"data.name={config.data}", *config.overrides[member]]

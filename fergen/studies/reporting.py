@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import fergen
+from fergen.core import target
 from fergen.core.paths import write_json
 from fergen.show.report import Report
 from fergen.studies import summary
@@ -61,7 +62,7 @@ def versions() -> str:
     """Return the versions that figures depend on."""
     import jax
 
-    return f"jax {jax.__version__}, Python {platform.python_version()}, {jax.default_backend()}"
+    return f"jax {jax.__version__}, Python {platform.python_version()}, {target.platform()}"
 
 
 def processor() -> str:

@@ -1,8 +1,9 @@
 """Runs of a study: named, skipped when they are finished, handed to an executor, gathered into rows.
 
-A study is a file in fergen/studies with `run(study) -> Outcome`. It says which runs there are; what is here runs and
-gathers them. A job that ended well leaves `job.json` in its folder and is not run again for the same commands, so a
-study that was killed goes on where it was; one that failed is tried again, and never stops the others.
+A study is a file in fergen/studies with `run(study) -> Outcome`, and `check(study)` where it has to refuse. It says
+which runs there are; what is here runs and gathers them. A job that ended well leaves `job.json` in its folder and is
+not run again for the same commands, so a study that was killed goes on where it was; one that failed is tried again,
+and never stops the others.
 """
 
 import importlib
@@ -196,8 +197,11 @@ def run(config: Any, workdir: str | Path, *, execute: Executor | None = None, qu
         raise BadInput(f"--config.study={config.study}: expected the name of a file in fergen/studies") from None
     # Jobs name their folders, and may run elsewhere.
     workdir = Path(workdir).absolute()
+    study = Study(config, workdir, execute or executor(config.executor), quiet)
+    # What is refused leaves no folder behind.
+    getattr(module, "check", lambda study: None)(study)
     with locked(workdir):
-        return module.run(Study(config, workdir, execute or executor(config.executor), quiet))
+        return module.run(study)
 
 
 def finished(job: Job) -> bool:

@@ -101,10 +101,9 @@ def train(
     progress = Progress((this.steps - step) * config.batch_size, label="train", quiet=quiet)
     began, inside = time.monotonic(), 0.0
     while True:
-        # All hosts stop at the same step, whichever of them was asked to.
-        done, stopping = step >= this.steps, hosts.any_of(stop.is_set())
+        done = step >= this.steps
+        scores = {}
         if step > began_at:
-            scores = {}
             if evaluate and (step % config.eval_every == 0 or done):
                 scores = evaluate(this.task.weights(state))
                 writer.write(step, scores)
@@ -112,18 +111,20 @@ def train(
                 writer.write(step, {"privacy/epsilon": guarantee.epsilon(step)})
             if picture and (step % config.eval_every == 0 or done):
                 writer.samples(step, picture(this.task.weights(state)), this.task.spec)
-            if step % config.save_every == 0 or done or stopping:
-                require_finite(state, step)
-                spent = clock["seconds"] + time.monotonic() - began
-                meta = {
-                    "clock": {"seconds": spent, "images": step * config.batch_size},
-                    "config": config.to_dict(),
-                    "spec": this.task.spec,
-                    "lineage": lineage,
-                    "versions": {"fergen": fergen.__version__, "jax": jax.__version__},
-                    **({"privacy": guarantee.card(step)} if guarantee else {}),
-                }
-                saver.save(step, state, this.task.weights(state), meta, scores)
+        # Asked once, so that what ends here has been saved; all hosts stop at the same step, whichever was asked to.
+        stopping = hosts.any_of(stop.is_set())
+        if step > began_at and (step % config.save_every == 0 or done or stopping):
+            require_finite(state, step)
+            spent = clock["seconds"] + time.monotonic() - began
+            meta = {
+                "clock": {"seconds": spent, "images": step * config.batch_size},
+                "config": config.to_dict(),
+                "spec": this.task.spec,
+                "lineage": lineage,
+                "versions": {"fergen": fergen.__version__, "jax": jax.__version__},
+                **({"privacy": guarantee.card(step)} if guarantee else {}),
+            }
+            saver.save(step, state, this.task.weights(state), meta, scores)
         if done or stopping:
             break
         block = this.source.block(step, k)
