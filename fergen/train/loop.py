@@ -111,7 +111,7 @@ def train(
                 writer.write(step, {"privacy/epsilon": guarantee.epsilon(step)})
             if picture and (step % config.eval_every == 0 or done):
                 writer.samples(step, picture(this.task.weights(state)), this.task.spec)
-        # Asked once, so that what ends here has been saved; all hosts stop at the same step, whichever was asked to.
+        # What ends here has been saved; all hosts stop at the same step, whichever was asked to.
         stopping = hosts.any_of(stop.is_set())
         if step > began_at and (step % config.save_every == 0 or done or stopping):
             require_finite(state, step)
@@ -125,6 +125,8 @@ def train(
                 **({"privacy": guarantee.card(step)} if guarantee else {}),
             }
             saver.save(step, state, this.task.weights(state), meta, scores)
+            # A request that came meanwhile is met by this very checkpoint.
+            stopping = hosts.any_of(stop.is_set())
         if done or stopping:
             break
         block = this.source.block(step, k)
