@@ -9,6 +9,7 @@ from pathlib import Path
 from fergen.data import dataset
 from fergen.evals import outside
 from fergen.evals.classification import evaluate
+from fergen.show import bars
 from fergen.studies import reporting, summary
 from fergen.studies.jobs import Job
 from fergen.studies.runs import Measured, Member, Outcome, Study, require_some, slug
@@ -24,6 +25,9 @@ COLUMNS = {
     "views, without twins, %": "tta/no_twins/accuracy",
     "views, 5 classes, %": "tta/five/accuracy",
 }
+
+# Of these, what the picture shows.
+SHOWN = ("accuracy, %", "without twins, %", "5 classes, %")
 
 
 def run(study: Study) -> Outcome:
@@ -50,6 +54,13 @@ def run(study: Study) -> Outcome:
     ))  # fmt: skip
     page.section("Networks")
     page.table(table)
+    arms = summary.by_arm(rows)
+    page.picture(bars.draw(
+        list(arms),
+        {text: [summary.spread(found, COLUMNS[text])[:2] for found in arms.values()] for text in SHOWN},
+        study.workdir / "pictures" / "networks.png",
+        x="accuracy, share of the faces",
+    ))  # fmt: skip
     page.section("Commands")
     page.code("\n".join("fergen " + " ".join(command) for command in members[0].job.commands).replace(
         str(study.workdir), "WORKDIR"
