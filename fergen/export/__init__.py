@@ -1,0 +1,1 @@
+"""Models for other programs: ONNX, StableHLO, their cards, and inference that needs no jax."""

@@ -1,0 +1,1 @@
+"""In front of a person: webcam, video, web page."""
