@@ -55,13 +55,11 @@ def test_a_file_cut_off_gives_what_it_has_and_then_says_so(tmp_path, capfd):
     path = clips.write(tmp_path / "a.avi", [clips.picture(clips.moved(i)) for i in range(60)], "MJPG")
     whole = (tmp_path / "a.avi").read_bytes()
     (tmp_path / "a.avi").write_bytes(whole[: len(whole) // 3])
-    source, frames = open_source(path), []
-    with pytest.raises(Broken, match=r"a\.avi: expected 60 frames, found \d+: the file is cut off"):
-        frames.extend(source.frames())
     got = []
-    with open_source(path) as source, pytest.raises(Broken):
-        for frame in source.frames():
-            got.append(frame.index)
+    with open_source(path) as source:
+        frames = source.frames()
+        with pytest.raises(Broken, match=r"a\.avi: expected 60 frames, found \d+: the file is cut off"):
+            got.extend(frame.index for frame in frames)
     assert 10 <= len(got) < 30
     assert got == list(range(len(got)))
     assert capfd.readouterr().err == ""
@@ -80,11 +78,14 @@ def test_a_stop_ends_a_file(tmp_path):
 def test_a_camera_keeps_the_newest_frame_and_counts_the_others(patience):
     camera = clips.Camera(numbered(60), every=0.01)
     source, got = Source("camera 0", camera, live=True), []
+
+    def work(frame):
+        assert int(frame.image[0, 0, 0]) == frame.index  # the number of a frame counts those that were dropped
+        got.append(frame)
+        time.sleep(0.05)  # five frames come meanwhile
+
     with pytest.raises(Broken, match="camera 0: went away after 60 frames"):
-        for frame in source.frames():
-            assert int(frame.image[0, 0, 0]) == frame.index  # the number of a frame counts those that were dropped
-            got.append(frame)
-            time.sleep(0.05)  # five frames come meanwhile
+        list(map(work, source.frames()))
     source.close()
     assert camera.released
     assert len(got) + source.dropped == 60
