@@ -238,7 +238,7 @@ def test_a_signal_ends_with_whole_files(number, clip, tmp_path, monkeypatch, cap
             os.kill(os.getpid(), number)
         return still(image)
 
-    monkeypatch.setattr(detect, "detector", lambda name: find)
+    monkeypatch.setattr(detect, "detector", lambda name, **_: find)
     argv = ["live", clip, "--headless", "--quiet", "--every=5", f"--out={tmp_path / 'a.mp4'}"]
     assert main.main([*argv, f"--record={tmp_path / 'a.csv'}"]) == 75
     done = len(rows_of(tmp_path / "a.csv"))
@@ -250,7 +250,7 @@ def test_a_signal_ends_with_whole_files(number, clip, tmp_path, monkeypatch, cap
 def test_a_camera_is_ended_by_a_signal_without_fault(blinking, tmp_path, monkeypatch, capsys):
     camera = Source("camera 0", clips.Camera(blinking * 20, every=0.02), live=True)
     monkeypatch.setattr(session, "open_source", lambda text: camera)
-    monkeypatch.setattr(detect, "detector", lambda name: lambda image: os.kill(os.getpid(), signal.SIGTERM) or [])
+    monkeypatch.setattr(detect, "detector", lambda name, **_: lambda image: os.kill(os.getpid(), signal.SIGTERM) or [])
     assert main.main(["live", "--headless", f"--record={tmp_path / 'a.jsonl'}"]) == 0
     assert "1 frames in" in capsys.readouterr().out
     assert len(lines_of(tmp_path / "a.jsonl")) == 2
