@@ -4,8 +4,14 @@ A face's points are a grid inside its box. Pyramidal Lucas-Kanade carries them t
 that do not come home are left out (Kalal, Mikolajczyk and Matas 2010, Forward-Backward Error), and the rest agree by
 RANSAC on one similarity: shift, scale and turn.
 
-On 640x480 a frame costs 2 ms so, a template's match .3 ms but without scale, and OpenCV's MIL tracker, the only one of
-its wheel that needs no network of its own, 22 ms (two busy cores).
+Chosen by measurement on the astronaut's photograph, drifting and zooming by a fifth at 640x480 with noise of 4 gray
+levels, six starts (`tests/live/clips.moved`); error of the centre after 30 frames, error of the size, time on one core:
+
+    Lucas-Kanade, here               .17 px at most     0.8 %     1.3 ms
+    template, normalised correlation 7.5               38         0.6
+    OpenCV's MIL                     7.5               38         20
+
+Its wheels have no KCF or CSRT, and their other trackers need networks of their own.
 """
 
 from collections.abc import Sequence

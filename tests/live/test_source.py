@@ -1,5 +1,6 @@
 """Frames from files, and from cameras that hesitate, hang and go away."""
 
+import http.server
 import threading
 import time
 
@@ -184,3 +185,33 @@ def test_a_video_of_zero_frames(name, codec, tmp_path):
     assert (tmp_path / name).stat().st_size > 0
     with pytest.raises(BadInput, match="no frame"):
         open_source(path)
+
+
+def test_a_stream_over_http_is_live_and_its_end_is_said(patience, capfd):
+    """Motion JPEG from a server of ours: what most network cameras speak."""
+    parts = [cv2.imencode(".jpg", image)[1].tobytes() for image in numbered(60)]
+
+    class Stream(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+            self.end_headers()
+            for part in parts:
+                self.wfile.write(b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(part))
+                self.wfile.write(part + b"\r\n")
+                time.sleep(0.02)
+
+        def log_message(self, *_): ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Stream) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        got = []
+        with open_source(f"http://127.0.0.1:{server.server_port}/video") as source:
+            assert source.live
+            frames = source.frames()
+            with pytest.raises(Broken, match=r"http://127.0.0.1:\d+/video: went away after \d+ frames"):
+                got.extend(frames)
+        server.shutdown()
+    assert len(got) > 10
+    assert all(abs(int(frame.image[0, 0, 0]) - frame.index) < 4 for frame in got[-5:])
+    assert capfd.readouterr().err == ""
