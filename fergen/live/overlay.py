@@ -89,9 +89,10 @@ def _name(out: np.ndarray, box: Rect, face: Expression, unit: float) -> Rect:
     number = glyphs(f"{face.id}", round(10 * unit), False)
     width, height = w + number.shape[1] + 3 * pad, round(24 * unit)
     x = int(np.clip(box.x, 0, max(0, out.shape[1] - width)))
-    above = box.y - height - round(5 * unit)
-    # Above the box; where the picture ends there, inside.
-    y = above if above >= 0 else min(max(0, box.y) + round(5 * unit), out.shape[0] - height)
+    gap = round(5 * unit)
+    above, below = box.y - height - gap, box.y + box.h + gap
+    # Above the box; where the picture ends there, below it, else inside.
+    y = above if above >= 0 else below if below + height <= out.shape[0] else max(0, box.y) + gap
     panel = Rect(x, y, width, height)
     _panel(out, panel, unit)
     _text(out, x + pad, y + (height - h) // 2, text, size, ACCENT if sure else QUIET, bold=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fergen.core.clock import Progress
-from fergen.core.errors import BadInput
+from fergen.core.errors import BadInput, Preempted
 from fergen.core.paths import whole_file
 from fergen.data import detect
 from fergen.live import loop, overlay
 from fergen.live.abstention import THRESHOLD
 from fergen.live.classifier import Classifier, load
-from fergen.live.record import Record, ending
+from fergen.live.record import FORMATS, Record, ending
 from fergen.live.source import Broken, Source, open_source
 from fergen.live.video import CODECS, Video
 from fergen.live.window import Window
@@ -73,6 +73,7 @@ def live(
     Raises:
         BadInput: something cannot be opened, read or written; nothing is left behind. A `Broken` source's files are
             finished first.
+        Preempted: `stop` was set before the first frame.
     """
     stop = stop or threading.Event()
     find = detect.detector(detector) if isinstance(detector, str) else detector
@@ -94,6 +95,8 @@ def live(
         }  # fmt: skip
         notes = stack.enter_context(_record(record, classifier.classes, about)) if record else None
         loop.warm_up(classifier)
+        if stop.is_set():
+            raise Preempted("stopped before the first frame; nothing was written")
         progress = stack.enter_context(Progress(source.total, unit="frames", label="live", quiet=quiet))
         began = time.monotonic()
         options = {"every": every, "constant": constant, "threshold": threshold, "stop": stop}
@@ -132,7 +135,7 @@ def require_outputs(source: str, out: str | None, record: str | None) -> None:
     Raises:
         BadInput: an ending is unknown, a folder is in the place, or the source would be overwritten.
     """
-    for flag, path, endings in (("out", out, CODECS), ("record", record, (".csv", ".jsonl"))):
+    for flag, path, endings in (("out", out, CODECS), ("record", record, FORMATS)):
         if path is None:
             continue
         if ending(path) not in endings:

@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
 
 from fergen import main
 from fergen.commands.predict import predict
-from fergen.core.errors import BadInput
+from fergen.core.errors import BadInput, Preempted
 from fergen.data import detect
 from fergen.data.detect import Face
 from fergen.live import loop, session, video, window
 from fergen.live import source as sources
+from fergen.live.abstention import THRESHOLD
 from fergen.live.overlay import FOOT
 from fergen.live.record import NOTE
 from fergen.live.session import live
@@ -256,6 +258,14 @@ def test_a_camera_is_ended_by_a_signal_without_fault(blinking, tmp_path, monkeyp
     assert len(lines_of(tmp_path / "a.jsonl")) == 2
 
 
+def test_a_stop_before_the_first_frame_writes_nothing(clip, tmp_path):
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(Preempted, match="nothing was written"):
+        live(clip, clips.brightness(), out=tmp_path / "a.mp4", detector=still, stop=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
 class Shown:
     """A window without a screen, closed at its fifth frame."""
 
@@ -373,7 +383,10 @@ def test_the_process_prints_one_line_and_ends_with_two(tmp_path):
     assert done.stderr.startswith("fergen: ")
 
 
-def test_the_help_says_what_an_expression_is_not(capsys):
+def test_the_help_says_the_defaults_and_what_an_expression_is_not(capsys):
     with pytest.raises(SystemExit):
         main.main(["live", "--help"])
-    assert "not what somebody feels" in " ".join(capsys.readouterr().out.split())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "not what somebody feels" in said
+    for text in (f"next ({loop.EVERY})", f"none ({loop.CONSTANT})", f"named ({THRESHOLD})"):
+        assert text in said  # written out there, since the help loads no OpenCV

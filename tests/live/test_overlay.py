@@ -54,6 +54,13 @@ def test_the_inside_of_the_box_is_left_free():
     assert of_colour(drawn, overlay.ACCENT)[240, 246:254].any()  # its left edge
 
 
+def test_a_face_at_the_upper_edge_has_its_name_below():
+    image = np.full((480, 640, 3), 128, np.uint8)
+    drawn = overlay.draw(image, seen(image, (250.0, 6.0, 90.0, 90.0)), CLASSES)
+    np.testing.assert_array_equal(drawn[18:84, 262:328], image[18:84, 262:328])
+    assert of_colour(drawn, overlay.ACCENT)[102:126, 250:330].any()
+
+
 def test_bars_are_as_long_as_probabilities():
     image = np.full((1080, 1920, 3), 128, np.uint8)
     lengths = []
