@@ -45,7 +45,8 @@ def weights(spec: dict, seed: int = 0) -> dict:
     for name, leaf in leaf_names(shapes).items():
         x, last = rng.standard_normal(leaf.shape), name.rpartition("/")[2]
         if last == "kernel" and spec["task"] != "stylegan2":
-            x = x / np.sqrt(np.prod(leaf.shape[:-1]))
+            # A deep classifier otherwise says the same of all images.
+            x = (1.5 if spec["task"] == "classifier" else 1.0) * x / np.sqrt(np.prod(leaf.shape[:-1]))
         elif last == "var":
             x = 1 + 0.1 * np.abs(x)
         elif last == "scale":

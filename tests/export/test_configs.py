@@ -32,7 +32,7 @@ NARROW = {
     "fer2013_stylegan2": STYLEGAN2,
     "fer2013_stylegan2_32": STYLEGAN2,
     "fer2013_stylegan2_64": STYLEGAN2,
-    "fer2013_flow": ("model.widths=(32,64,64)",),
+    "fer2013_flow": ("model.widths=(32,64,64,64)",),
 }
 
 
