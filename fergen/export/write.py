@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 import fergen
+from fergen.core import target
 from fergen.core.errors import BadInput
 from fergen.core.paths import atomic_write, plain, write_json
 from fergen.export import card as cards
@@ -145,7 +145,7 @@ def written_stablehlo(exported: Exported, meta: dict[str, Any], out: Path) -> Wr
     read = to_stablehlo.read(data)
     error = check.checked(exported, lambda given: [np.asarray(x) for x in read.call(*given)], str(out))
     platforms = ", ".join(to_stablehlo.PLATFORMS)
-    meta["card"]["check"] = f"{error:.1e} of the output's scale from JAX at most, on {jax.default_backend()}."
+    meta["card"]["check"] = f"{error:.1e} of the output's scale from JAX at most, on {target.platform()}."
     meta |= {"inputs": to_stablehlo.described(exported), "outputs": list(exported.outputs), "platforms": platforms}
     beside = out.with_suffix(".json")
     with undone(out, beside):
