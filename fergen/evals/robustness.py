@@ -91,7 +91,7 @@ def evaluate(
         BadInput: the classifier lacks one of the set's classes, or the split has no rows.
     """
     columns, classes = tuple(member.spec["classes"]), split.spec.classes
-    if not len(split):
+    if not len(split.labels):
         raise BadInput(f"the split '{split.name}' of '{split.spec.name}' has no rows")
     classification.align(np.zeros((0, len(columns))), columns, classes)  # fails before hours of work
 
@@ -104,12 +104,12 @@ def evaluate(
 
     done: dict[str, dict[str, list]] = {}
     steps = sum(map(len, CURVES.values())) + (len(PLACED) + len(TURNED) if detectors else 0)
-    with Progress(steps * len(split), label="robustness:", quiet=quiet) as progress:
+    with Progress(steps * len(split.labels), label="robustness:", quiet=quiet) as progress:
         for curve, values in CURVES.items():
             done[curve] = {"crop": []}
             for x in values:
                 done[curve]["crop"].append(point(x, perturbed(split.images, curve, x, seed=seed)))
-                progress.update(len(split))
+                progress.update(len(split.labels))
         plans = {"placed": [(side, side, 0.0) for side in PLACED]}
         plans["turned"] = [(angle, TURNED_SIDE, float(angle)) for angle in TURNED]
         for curve, plan in plans.items() if detectors else ():
@@ -117,7 +117,7 @@ def evaluate(
                 views = detected(split.images, detectors, side=side, angle=angle, seed=seed, advance=progress.update)
                 for series, (images, found) in views.items():
                     done.setdefault(curve, {}).setdefault(series, []).append(point(x, images, found))
-    return Robustness(len(split), done)
+    return Robustness(len(split.labels), done)
 
 
 def perturbed(images: np.ndarray, curve: str, x: float, *, seed: int = 0) -> np.ndarray:

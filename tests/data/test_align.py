@@ -1,13 +1,16 @@
 """Faces cut out: against closed forms, another library's fit, and what a plain warp would do."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from fergen.core.errors import BadInput
-from fergen.data import align, images
-from fergen.data.detect import Face
+from fergen.data import align, dataset, images
+from fergen.data.detect import Face, detector
+from fergen.data.prepare import prepare
 
 EDGES = Face((10.0, 20.0, 30.0, 30.0), 1.0)
 
@@ -151,3 +154,14 @@ def test_mean_points_are_those_of_the_faces_seen():
     np.testing.assert_allclose(spread, 0.02, atol=1e-6)
     with pytest.raises(BadInput, match="found none"):
         align.mean_points(np.zeros((1, 48, 48, 1), np.uint8), lambda image: [], quiet=True)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("FERGEN_FER2013" not in os.environ, reason="FERGEN_FER2013 names no CSV")
+def test_the_template_is_where_fer2013_has_its_points(tmp_path):
+    done = prepare("fer2013", os.environ["FERGEN_FER2013"], root=tmp_path, quiet=True)
+    train = dataset.load(done.folder, "train").images
+    mean, spread, n = align.mean_points(train[::80], detector("mtcnn", smallest=96), quiet=True)
+    assert n > 0.8 * len(train[::80])
+    # Of some 300 faces: three standard errors.
+    assert (np.abs(mean - align.TEMPLATE) < 3 * spread / np.sqrt(n)).all()
