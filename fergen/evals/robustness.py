@@ -113,6 +113,9 @@ def evaluate(
         plans = {"placed": [(side, side, 0.0) for side in PLACED]}
         plans["turned"] = [(angle, TURNED_SIDE, float(angle)) for angle in TURNED]
         for curve, plan in plans.items() if detectors else ():
+            if curve == "turned":  # which begins where an upright face of its side has been measured
+                upright = PLACED.index(TURNED_SIDE)
+                done[curve] = {name: [(0.0, *points[upright][1:])] for name, points in done["placed"].items()}
             for x, side, angle in plan:
                 views = detected(split.images, detectors, side=side, angle=angle, seed=seed, advance=progress.update)
                 for series, (images, found) in views.items():

@@ -111,6 +111,9 @@ def test_faces_found_in_scenes_are_known_as_before(people, knows_them):
     assert list(placed) == ["mtcnn", "blind", "mtcnn, boxes alone"]
     assert placed["mtcnn"][96][1] == placed["mtcnn"][96][4] == 1
     assert {p[1] for p in placed["blind"].values()} == {p[4] for p in placed["blind"].values()} == {0}
+    turned = measured.curves["turned"]["mtcnn"]
+    assert [p[0] for p in turned] == [0, 15, 30]
+    assert turned[0][1:] == placed["mtcnn"][96][1:]
     scores = measured.scores()
     assert scores["placed/mtcnn/96"] == 1
     assert scores["placed/blind/96.found"] == 0
