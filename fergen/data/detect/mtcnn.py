@@ -125,16 +125,16 @@ def moved(boxes: np.ndarray, shift: np.ndarray, score: np.ndarray, least: float)
 
 
 def squared(boxes: np.ndarray) -> np.ndarray:
-    """Widen boxes to squares about their centres."""
-    centre, half = (boxes[:, :2] + boxes[:, 2:4]) / 2, np.max(boxes[:, 2:4] - boxes[:, :2], axis=1, keepdims=True) / 2
-    return np.concatenate([centre - half, centre + half, boxes[:, 4:]], axis=1)
+    """Widen boxes to squares about their centres, of whole pixels: what is cut out is then what answers refer to."""
+    side = np.max(boxes[:, 2:4] - boxes[:, :2], axis=1, keepdims=True)
+    corner = np.rint((boxes[:, :2] + boxes[:, 2:4] - side) / 2)
+    return np.concatenate([corner, corner + np.maximum(np.rint(side), 1), boxes[:, 4:]], axis=1)
 
 
 def crops(image: np.ndarray, boxes: np.ndarray, side: int) -> np.ndarray:
     """Cut squares out, uint8 [n, side, side, 3]; what lies off the picture is black, as in training."""
     cut = np.zeros((len(boxes), side, side, 3), np.uint8)
-    for i, (left, top, right, bottom) in enumerate(np.rint(boxes[:, :4]).astype(int)):
-        right, bottom = max(right, left + 1), max(bottom, top + 1)
+    for i, (left, top, right, bottom) in enumerate(boxes[:, :4].astype(int)):
         x, y = max(left, 0), max(top, 0)
         inside = image[y : max(bottom, y), x : max(right, x)]
         if inside.size:
