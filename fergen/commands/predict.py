@@ -2,11 +2,15 @@
 
   fergen predict face.jpg --out=face.csv
   fergen predict photos/ more.png --weights=runs/x --out=faces.json --show=faces.png
+  fergen predict party.jpg photos/ --detect --show=people.png      finds the faces in photographs first
   fergen predict photos/ --weights=model.onnx --out=faces.csv      a file of fergen export; without jax
 
 A PATH is an image of a face, a folder of such images, or a CSV with a column `pixels` (48x48 gray values). A row per
 input in the given order: source (file name, or row number of the CSV from 0), a column per class, prediction. It names
 what a face shows, which is not what somebody feels.
+
+With --detect a PATH is a photograph, or a folder of such: a row per face found, from left to right, with its box (x, y,
+width, height in pixels). Photographs without a face are named on standard error.
 
 A .onnx file needs numpy, onnxruntime and opencv-python-headless alone: pip install --no-deps fergen, and these three.
 """
@@ -24,6 +28,8 @@ from fergen.core.paths import atomic_write
 
 HELP = "classify images, folders of images or a CSV of pixels"
 SHOWN = 24
+NAMED = 5  # photographs without a face
+SIDE = 1280  # pixels of the longer side in which faces are looked for
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +40,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default="fer2013_small",
         metavar="REF",
         help="run, run@step, .safetensors, .onnx or shipped name (%(default)s)",
+    )
+    parser.add_argument(
+        "--detect",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="find the faces in photographs: mtcnn (without a NAME), haar, or yunet:FILE.onnx",
     )
     parser.add_argument("--out", metavar="FILE", help=".csv or .json; without it the CSV goes to standard output")
     parser.add_argument("--show", metavar="PNG", help=f"also draw the first {SHOWN} images with their probabilities")
@@ -68,12 +81,15 @@ def predict(paths: Sequence[str | Path], weights: str = "fer2013_small", **optio
 
 
 def table(found) -> str:
-    """Format predictions as CSV: source, a probability per class to six digits, prediction."""
+    """Format predictions as CSV: source, the box if any, a probability per class to six digits, prediction."""
+    from fergen.evals.predict import BOX
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["source", *found.classes, "prediction"])
-    for source, row, predicted in zip(found.sources, found.probabilities, found.predicted):
-        writer.writerow([source, *(f"{p:.6f}" for p in row), predicted])
+    writer.writerow(["source", *(BOX if found.boxes else ()), *found.classes, "prediction"])
+    for i, (source, row, predicted) in enumerate(zip(found.sources, found.probabilities, found.predicted)):
+        box = [f"{value:.1f}" for value in found.boxes[i]] if found.boxes else []
+        writer.writerow([source, *box, *(f"{p:.6f}" for p in row), predicted])
     return text.getvalue()
 
 
@@ -85,9 +101,23 @@ def run(args: argparse.Namespace) -> None:
         raise BadInput(f"--show={args.show}: expected a name that ends in .png")
     if args.batch < 1:
         raise BadInput(f"--batch={args.batch}: expected at least 1")
+    find = None
+    if args.detect is not None:
+        from fergen.data import detect
+
+        # What a camera of today takes has millions of pixels: looked at whole, a photograph would take seconds.
+        find = detect.within(detect.detector(args.detect or detect.DEFAULT), SIDE)
     found = predict(
-        args.paths, args.weights, batch=args.batch, thumbnails=SHOWN if args.show else 0, quiet=not args.out
+        args.paths,
+        args.weights,
+        find=find,
+        batch=args.batch,
+        thumbnails=SHOWN if args.show else 0,
+        quiet=not args.out,
     )
+    if found.missed:
+        names = ", ".join(map(str, found.missed[:NAMED])) + (", ..." if len(found.missed) > NAMED else "")
+        print(f"no face found in {len(found.missed):,} photographs: {names}", file=sys.stderr)
     if not args.out:
         sys.stdout.write(table(found))
     elif args.out.endswith(".json"):

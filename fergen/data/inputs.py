@@ -22,10 +22,12 @@ class Input(NamedTuple):
     Attributes:
       source: file name (relative to its folder), or row number of a table from 0.
       decode: (size (height, width) or None, channels 1 or 3 or None) -> uint8 [h, w, c]; None keeps what the file has.
+      box: x, y, width, height in pixels of the file's picture, of a face that was found in it.
     """
 
     source: str | int
     decode: Callable[[Size | None, int | None], np.ndarray]
+    box: tuple[float, float, float, float] | None = None
 
 
 def read(paths: Sequence[str | Path], decoder: Decoder = None) -> Iterator[Input]:

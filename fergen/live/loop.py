@@ -10,17 +10,19 @@ import cv2
 import numpy as np
 
 from fergen.data.align import crop
-from fergen.data.detect import Detector, Face
+from fergen.data.detect import Detector, Face, scaled
 from fergen.live.abstention import THRESHOLD, named
 from fergen.live.classifier import Classifier
 from fergen.live.smoothing import Smoother
 from fergen.live.source import Frame, Source
-from fergen.live.tracking import Tracker, scaled
+from fergen.live.tracking import Tracker
 
 # Faces per call of the classifier: a call is filled up to the next of these, so that nothing is compiled on the way.
 BATCHES = (1, 2, 4, 8)
 # The longer side of the picture that faces are looked for in; a face in a larger frame is found there, cropped here.
 SIDE = 640
+# Of that picture: who looks into a camera is near, and to look for larger faces alone takes half of the time.
+SMALLEST = 40
 EVERY, CONSTANT = 10, 0.4
 _PACE = 2.0  # seconds over which frames per second are counted
 

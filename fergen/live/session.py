@@ -76,7 +76,7 @@ def live(
         Preempted: `stop` was set before the first frame.
     """
     stop = stop or threading.Event()
-    find = detect.detector(detector) if isinstance(detector, str) else detector
+    find = detect.detector(detector, smallest=loop.SMALLEST) if isinstance(detector, str) else detector
     sitting, broken = Sitting(), None
     with contextlib.ExitStack() as stack:
         if isinstance(source, str):

@@ -163,12 +163,6 @@ def overlap(a: Face, b: Face) -> float:
     return common / max(aw * ah + bw * bh - common, 1e-9)
 
 
-def scaled(face: Face, factor: float) -> Face:
-    """Return a face in a picture that is `factor` times as large."""
-    x, y, w, h = (factor * value for value in face.box)
-    return Face((x, y, w, h), face.score, None if face.points is None else face.points * np.float32(factor))
-
-
 def _grid(box: tuple[float, float, float, float]) -> np.ndarray:
     """Return points of an ellipse inside a box, float32 [k, 2]: its corners show what is behind the head."""
     x, y, w, h = box

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fergen.data.detect import Face, detector
-from fergen.live.tracking import PATIENCE, Tracker, follow, overlap, scaled
+from fergen.data.detect import Face, detector, scaled
+from fergen.live.tracking import PATIENCE, Tracker, follow, overlap
 from tests.live import clips
 
 

@@ -88,9 +88,9 @@ def within(find: Detector, side: int) -> Detector:
     return shrunk
 
 
-def scaled(face: Face, ratio: np.ndarray) -> Face:
-    """Return a face in a picture that is `ratio` (x, y) times as large."""
-    x, y, w, h = (np.array(face.box) * np.tile(ratio, 2)).tolist()
+def scaled(face: Face, ratio: float | np.ndarray) -> Face:
+    """Return a face in a picture that is `ratio` times as large, or (x, y) times."""
+    x, y, w, h = (np.array(face.box) * np.tile(np.broadcast_to(ratio, 2), 2)).tolist()
     points = None if face.points is None else (face.points * ratio).astype(np.float32)
     return Face((x, y, w, h), face.score, points)
 
