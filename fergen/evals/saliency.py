@@ -18,6 +18,7 @@ import numpy as np
 from fergen.core.errors import BadInput
 from fergen.metrics.calibration import softmax
 from fergen.tasks.classifier import conform
+from fergen.tasks.network import image_of
 
 METHODS = ("grad_cam", "integrated_gradients")
 BATCH = 64  # images, or points of ways, per compiled call
@@ -78,7 +79,7 @@ def saliency(
     asked = [targets[start : start + BATCH] for start in range(0, len(images), BATCH)]
     if method == "grad_cam":
         found = [
-            enlarged(grad_cam(predict["probe"], variables, part, of), part.shape[1:3])
+            enlarged(grad_cam(predict["probe"], variables, part, of), image_of(restored.spec)[:2])
             for part, of in zip(conformed, asked)
         ]
     else:

@@ -12,7 +12,7 @@ draws it softly; the distance to its picture, at a low resolution, says where to
 Any number of faces is searched for at once; each has a loss of its own and is the same face alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -113,9 +113,8 @@ def search(
     pull: Pull | None = None,
     seed: int = 0,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
-    advance: Callable[[int], None] | None = None,
-) -> np.ndarray:
-    """Search for the faces of a target expression near a start.
+) -> Iterator[np.ndarray]:
+    """Search for the faces of a target expression near a start, and yield each step's as soon as it is made.
 
     Args:
         synthesise: see `Synthesise`.
@@ -128,10 +127,9 @@ def search(
         pull: see `Pull`; None for none.
         seed: of the views; row i's are the same however many rows there are.
         settings: of the search.
-        advance: called with the number of steps done since the last call.
 
-    Returns:
-        Points [steps + 1, n, layers, w], at the start and after each step.
+    Yields:
+        Points [n, layers, w], at the start and after each of the steps.
 
     Raises:
         BadInput: the space is unknown, there is no guide, step or view.
@@ -185,13 +183,10 @@ def search(
 
     moves = jnp.zeros((n, layers if settings.space == "w+" else 1, width))
     state = State(jnp.zeros((), jnp.int32), moves, optax.scale_by_adam().init(moves))
-    way = [state.moves]
-    for _ in range(settings.steps):
-        state = jax.block_until_ready(update(state))  # steps in flight are not done
-        way.append(state.moves)
-        if advance:
-            advance(1)
-    return np.stack([np.asarray(start + jnp.broadcast_to(moves @ back, start.shape)) for moves in way])
+    for step in range(settings.steps + 1):
+        if step:
+            state = jax.block_until_ready(update(state))  # steps in flight are not done
+        yield np.asarray(start + jnp.broadcast_to(state.moves @ back, start.shape))
 
 
 def probability(logits: jax.Array, target: jax.Array) -> jax.Array:

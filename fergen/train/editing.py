@@ -1,7 +1,7 @@
 """Faces of a StyleGAN2 edited towards expressions: by search, along directions, or drawn by a CVAE's pictures."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -163,24 +163,37 @@ def searched(
         quiet: show no progress.
         pulled: float32 [rows, h, w, c] in [-1, 1], the pictures that pull; None for none.
     """
-    began = time.monotonic()
+    began, points = time.monotonic(), []
     label = "edit:" if pulled is None else "edit, pulled:"
     with Progress(settings.steps, unit="steps", label=label, quiet=quiet) as progress:
-        points = search.search(
-            this.synthesise,
-            [guide.logits for guide in this.guides],
-            start=this.start,
-            targets=[jnp.asarray(guide.targets) for guide in this.guides],
-            white=this.white,
-            views=lambda key, x: seen(key, x, jnp.zeros((len(x), 1)))[0],
-            features=(lambda x: space.fn(space.variables, x)) if settings.identity else None,
-            pull=None if pulled is None else low_distance(space, pulled),
-            seed=seed,
-            settings=settings,
-            advance=progress.update,
-        )
+        for at in walk(this, space, settings, seed, pulled=pulled):
+            progress.update(bool(points))
+            points.append(at)
     rate = settings.steps / (time.monotonic() - began)
-    return points, {"settings": vars(settings), "steps/s": round(rate, 2)}
+    return np.stack(points), {"settings": vars(settings), "steps/s": round(rate, 2)}
+
+
+def walk(
+    this: Scene,
+    space: feature_spaces.FeatureSpace,
+    settings: search.Settings,
+    seed: int,
+    *,
+    pulled: jax.Array | None = None,
+) -> Iterator[np.ndarray]:
+    """Search, and yield the points [rows, layers, w] at the start and after each step; arguments as of `searched`."""
+    yield from search.search(
+        this.synthesise,
+        [guide.logits for guide in this.guides],
+        start=this.start,
+        targets=[jnp.asarray(guide.targets) for guide in this.guides],
+        white=this.white,
+        views=lambda key, x: seen(key, x, jnp.zeros((len(x), 1)))[0],
+        features=(lambda x: space.fn(space.variables, x)) if settings.identity else None,
+        pull=None if pulled is None else low_distance(space, pulled),
+        seed=seed,
+        settings=settings,
+    )
 
 
 def moved(
