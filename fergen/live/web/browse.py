@@ -81,9 +81,9 @@ def build(runs: Runs | None) -> Any:
     if runs is None:
         gr.HTML(markup.hint(HOW), elem_id="runs-none")
         return None
-    with gr.Row(equal_height=True):
+    with gr.Row(equal_height=False):
         run = gr.Dropdown([], label=f"Runs in {runs.root}", elem_id="run", scale=4, min_width=240)
-        again = gr.Button("Look again", elem_id="again", scale=1, min_width=120)
+        again = gr.Button("Look again", size="md", elem_id="again", scale=1, min_width=120)
     with gr.Tabs():
         with gr.Tab("Curves", id="curves"):
             chosen = gr.Dropdown([], multiselect=True, label="Measures", elem_id="measures")

@@ -47,9 +47,9 @@ def build(reader: Reader) -> None:
                 )  # fmt: skip
                 whole = gr.Checkbox(label="It is a face, already cropped", elem_id="whole")
                 explain = gr.Checkbox(label="Show what the network goes by", elem_id="explain")
-                go = gr.Button("Read the faces", variant="primary", elem_id="read")
+                go = gr.Button("Classify the faces", variant="primary", size="md", elem_id="classify")
             with gr.Column(scale=3, min_width=280):
-                read = gr.HTML(markup.hint(START), elem_id="read-result")
+                read = gr.HTML(markup.hint(START), elem_id="classified")
         with gr.Tab("Camera", id="camera"), gr.Row(equal_height=False):
             with gr.Column(scale=2, min_width=280):
                 camera = gr.Image(

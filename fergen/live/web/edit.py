@@ -28,7 +28,7 @@ START = (
     "The face changes here, step by step. What convinces the classifier that is followed need not convince another: a"
     " judge looks on."
 )
-WAITING = "The search is being compiled; its first step takes up to a minute, the others much less."
+WAITING = "The networks are compiled for this search: up to a minute before its first step, the others take much less."
 
 
 def edit(
@@ -39,6 +39,7 @@ def edit(
     try:
         settings = Settings(steps=max(1, min(int(steps), STEPS)), identity=float(identity))
         number = whole(seed)
+        yield markup.hint(WAITING)
         this = stage(classifier, name, begin, target, number, truncation)
         points = editing.walk(this, features_of(this.net), settings, number)
         yield from shown(this, points, settings.steps, target)
@@ -132,11 +133,11 @@ def build(classifier: Classifier, nets: dict[str, Restored]) -> None:
             with gr.Row():
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="edit-seed", min_width=120)
                 steps = gr.Slider(1, STEPS, 30, step=1, label="Steps", elem_id="edit-steps", min_width=120)
-            truncation = gr.Slider(0, 1.5, 0.7, step=0.05, label="Truncation of the face it begins at")
-            identity = gr.Slider(0, 3, 1, step=0.1, label="Weight of staying the same person")
+            truncation = gr.Slider(0, 1.5, 0.7, step=0.05, label="Truncation", info="of the face it begins at")
+            identity = gr.Slider(0, 3, 1, step=0.1, label="Identity", info="weight of staying the same person")
             with gr.Row():
-                go = gr.Button("Search", variant="primary", elem_id="search", min_width=120)
-                stop = gr.Button("Stop", elem_id="stop", min_width=120)
+                go = gr.Button("Search", variant="primary", size="md", elem_id="search", min_width=120)
+                stop = gr.Button("Stop", size="md", elem_id="stop", min_width=120)
         with gr.Column(scale=3, min_width=280):
             way = gr.HTML(markup.hint(START), elem_id="way")
     name.change(

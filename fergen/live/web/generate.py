@@ -10,11 +10,11 @@ from fergen.train.restore import Restored
 
 ALL = "every expression"
 COLUMNS = 12  # at most, in a row
-# Options of samplers: least and greatest value, and step of the slider, and what it does.
-OPTIONS: dict[str, tuple[float, float, float, str]] = {
-    "truncation": (0, 1.5, 0.05, "Truncation: below 1 faces are more alike"),
-    "guidance": (0, 12, 0.25, "Guidance: above 1 the expression is stressed"),
-    "steps": (1, 100, 1, "Steps of the sampler"),
+# Options of samplers: least and greatest value, and step of the slider, its label, and what it does.
+OPTIONS: dict[str, tuple[float, float, float, str, str]] = {
+    "truncation": (0, 1.5, 0.05, "Truncation", "below 1 faces are more alike"),
+    "guidance": (0, 12, 0.25, "Guidance", "above 1 the expression is stressed"),
+    "steps": (1, 100, 1, "Steps", "of the sampler, from noise to a face"),
 }
 HOW = (
     "No generator is given. Train one and name it: fergen train --config=fer2013_cvae --workdir=runs/cvae, then"
@@ -83,12 +83,12 @@ def build(nets: dict[str, Restored]) -> None:
             emotion = gr.Dropdown(**choices(first), label="Expression", elem_id="emotion")
             with gr.Row():
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed", min_width=120)
-                columns = gr.Slider(1, COLUMNS, 8, step=1, label="Faces in a row", elem_id="columns", min_width=120)
+                columns = gr.Slider(1, COLUMNS, 8, step=1, label="Per row", elem_id="columns", min_width=120)
             sliders = [
-                gr.Slider(low, high, step=step, label=label, elem_id=option, **of(first, option))
-                for option, (low, high, step, label) in OPTIONS.items()
+                gr.Slider(low, high, step=step, label=label, info=info, elem_id=option, **of(first, option))
+                for option, (low, high, step, label, info) in OPTIONS.items()
             ]
-            go = gr.Button("Make faces", variant="primary", elem_id="make")
+            go = gr.Button("Make faces", variant="primary", size="md", elem_id="make")
         with gr.Column(scale=3, min_width=280):
             made = gr.HTML(markup.hint("Faces in a column share their seed and differ in the expression."),
                            elem_id="made")  # fmt: skip

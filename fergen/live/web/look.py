@@ -9,17 +9,18 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "DejaVu Sans Mono", "monospac
 
 CSS = f"""
 :root {{ --fg-blue: {style.BLUE}; --fg-rust: {style.RUST}; --fg-rule: {style.HAIRLINE}; --fg-soft: #f4f6f8; }}
-.dark {{ --fg-blue: #85a8ca; --fg-rust: #e08a72; --fg-rule: #333b44; --fg-soft: #1b2027; }}
+.dark {{ --fg-blue: #85a8ca; --fg-rust: #e08a72; --fg-rule: #333b44; --fg-soft: #1b2027; --color-accent: #85a8ca; }}
 .gradio-container {{ max-width: 1080px !important; margin: 0 auto !important; }}
 footer {{ display: none !important; }}
+.gradio-container .html-container {{ padding: 0 !important; }}
 .fg-head h1 {{ font-size: 1.6rem; font-weight: 650; margin: .4rem 0 0; letter-spacing: -.01em; }}
-.fg-head p {{ margin: .1rem 0 .6rem; color: var(--body-text-color-subdued); }}
+.fg-head p {{ margin: .1rem 0 .8rem !important; color: var(--body-text-color-subdued); }}
 .fg-limits {{ border-left: 3px solid var(--fg-blue); background: var(--fg-soft); padding: .6rem .9rem; }}
 .fg-limits p {{ margin: .1rem 0; font-size: .92rem; line-height: 1.45; }}
 .fg-hint {{ color: var(--body-text-color-subdued); margin: .3rem 0; line-height: 1.5; }}
 .fg-notice {{ border-left: 3px solid var(--fg-rust); background: var(--fg-soft); padding: .6rem .9rem; margin: .3rem 0;
   overflow-wrap: anywhere; }}
-.fg-photo {{ max-width: 100%; max-height: 420px; border-radius: 4px; display: block; margin-bottom: .8rem; }}
+.fg-photo {{ max-width: 100%; max-height: 340px; border-radius: 4px; display: block; margin-bottom: .8rem; }}
 .fg-cards {{ display: grid; gap: .8rem; }}
 .fg-card {{ border: 1px solid var(--fg-rule); border-radius: 6px; padding: .7rem .9rem; }}
 .fg-card h3, .fg-edit h3, .fg-about h3 {{ font-size: 1rem; font-weight: 650; margin: 0 0 .5rem; }}
@@ -33,12 +34,12 @@ footer {{ display: none !important; }}
 .fg-figures figcaption {{ font-size: .78rem; color: var(--body-text-color-subdued); margin-top: .15rem; }}
 .fg-crop {{ width: 112px; height: 112px; border-radius: 4px; display: block; }}
 .fg-bars {{ list-style: none; margin: 0; padding: 0; flex: 1 1 14rem; min-width: 12rem; }}
-.fg-bars li {{ display: grid; grid-template-columns: 4.9rem 1fr 3rem; gap: .5rem; align-items: center; margin: 0;
-  font-size: .86rem; line-height: 1.5; color: var(--body-text-color-subdued); }}
+.fg-read .fg-bars li {{ display: grid; grid-template-columns: 4.9rem 1fr 3rem; gap: .5rem; align-items: center;
+  margin: 0; font-size: .86rem; line-height: 1.5; color: var(--body-text-color-subdued); }}
 .fg-bars li span:last-child {{ text-align: right; font-variant-numeric: tabular-nums; }}
 .fg-bars i {{ display: block; height: 9px; background: var(--fg-rule); border-radius: 2px; overflow: hidden; }}
 .fg-bars b {{ display: block; height: 100%; background: var(--fg-blue); opacity: .45; }}
-.fg-bars .fg-best {{ color: var(--body-text-color); font-weight: 650; }}
+.fg-read .fg-bars .fg-best {{ color: var(--body-text-color); font-weight: 650; }}
 .fg-bars .fg-best b {{ opacity: 1; }}
 .fg-grid {{ display: grid; gap: 4px; overflow-x: auto; }}
 .fg-row {{ display: grid; grid-template-columns: 5rem minmax(0, 1fr); align-items: center; gap: .5rem;
@@ -59,11 +60,14 @@ footer {{ display: none !important; }}
 .fg-key1 {{ color: var(--fg-rust); }}
 .fg-sheet {{ max-width: 100%; border-radius: 4px; background: #fff; }}
 .fg-scroll {{ max-height: 30rem; overflow: auto; }}
+.fg-table, .fg-table thead, .fg-table tbody, .fg-table tr {{ border: 0 !important; }}
 .fg-table {{ border-collapse: collapse; font-size: .88rem; margin: .3rem 0; }}
-.fg-table th, .fg-table td {{ text-align: right; padding: .22rem .8rem .22rem 0; border: 0;
-  border-bottom: 1px solid var(--fg-rule); font-variant-numeric: tabular-nums; white-space: pre-wrap; }}
+.fg-table th, .fg-table td {{ text-align: right; padding: .22rem .8rem .22rem 0 !important; border: 0 !important;
+  border-bottom: 1px solid var(--fg-rule) !important; font-variant-numeric: tabular-nums; white-space: pre-wrap; }}
 .fg-table th:first-child, .fg-table td:first-child {{ text-align: left; }}
 @media (max-width: 640px) {{
+  .gradio-container .main.fillable {{ padding: 8px 12px !important; }}
+  .tab-container button {{ padding: 0 .55rem !important; }}
   .fg-row {{ grid-template-columns: 1fr; gap: 0; }}
   .fg-big {{ width: 120px; }}
   .fg-crop {{ width: 96px; height: 96px; }}
@@ -89,6 +93,12 @@ def theme() -> Any:
         body_text_color=style.INK,
         body_text_color_subdued="#56606a",
         body_text_color_subdued_dark="#a3adb8",
+        block_background_fill_dark="#1b2027",
+        block_label_background_fill_dark="#1b2027",
+        border_color_primary_dark="#333b44",
+        input_background_fill_dark="#262d35",
+        checkbox_background_color_dark="#262d35",
+        checkbox_border_color_dark="#6b7682",
         block_border_width="1px",
         block_shadow="none",
         button_primary_background_fill=style.BLUE,

@@ -60,7 +60,7 @@ def build(this: Contents) -> Any:
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 600)) as page:
         gr.HTML(about.head(this.classifier))
         with gr.Tabs(elem_id="tabs"):
-            with gr.Tab("Read", id="read"):
+            with gr.Tab("Classify", id="classify"):
                 classify.build(Reader(this.classifier))
             with gr.Tab("Generate", id="generate"):
                 generate.build(this.generators)

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -75,6 +76,28 @@ def prepare(folder: str) -> None:
     os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_DISABLE_TELEMETRY="1", GRADIO_TEMP_DIR=folder)
 
 
+def free(host: str, port: int | None) -> int:
+    """Return a port that can be had: the one asked for, or the first from `FIRST_PORT` on.
+
+    Raises:
+        BadInput: it is taken, or the host is no name or address of this machine.
+    """
+    failure: OSError | None = None
+    for number in range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]:
+        try:
+            family, kind, _, _, at = socket.getaddrinfo(host.strip("[]"), number, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind) as tried:
+                # As the server does: a port whose last connections are fading can be had.
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(at)
+            return number
+        except OSError as error:
+            failure = error
+    where = f"{host}:{port}" if port else f"{host}, ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
+    reason = failure.strerror if failure else ""
+    raise BadInput(f"cannot listen at {where} ({reason}); choose another: --port=N, --host=H")
+
+
 def require_gradio() -> None:
     """Check that Gradio is there.
 
@@ -117,21 +140,16 @@ def serve(
         require_gradio()
         from fergen.live.web import look, page, pictures
 
-        shown = page.build(page.contents(weights, generators, runs))
-        local = loopback(host)
-        try:
-            _, address, _ = shown.launch(
-                server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True, ssr_mode=False,
-                mcp_server=False, run_history=False, enable_monitoring=False, show_error=False,
-                max_file_size=pictures.MAX_BYTES, theme=look.theme(), css=look.CSS, footer_links=[], inbrowser=False,
-                # Of starlette's Middleware only its three parts are read.
-                app_kwargs={"middleware": [(Guard, (), {"local": local})], "docs_url": None, "redoc_url": None},
-            )  # fmt: skip
-        except OSError:
-            at = f"{host}:{port}" if port else f"{host}, ports {FIRST_PORT} to {FIRST_PORT + PORTS - 1}"
-            raise BadInput(
-                f"cannot listen at {at}: taken, or not an address of this machine; --port=N, --host=H"
-            ) from None
+        contents = page.contents(weights, generators, runs)
+        port, local = free(host, port), loopback(host)
+        shown = page.build(contents)
+        _, address, _ = shown.launch(
+            server_name=host, server_port=port, share=False, prevent_thread_lock=True, quiet=True, ssr_mode=False,
+            mcp_server=False, run_history=False, enable_monitoring=False, show_error=False, inbrowser=False,
+            max_file_size=pictures.MAX_BYTES, theme=look.theme(), css=look.CSS, footer_links=[],
+            # Of starlette's Middleware only its three parts are read.
+            app_kwargs={"middleware": [(Guard, (), {"local": local})], "docs_url": None, "redoc_url": None},
+        )  # fmt: skip
         try:
             seconds = time.monotonic() - began
             print(f"fergen demo: {address} after {seconds:.1f} s; Ctrl-C ends it", file=sys.stderr, flush=True)
