@@ -20,6 +20,7 @@ def get_config(arg: str = ""):
             "cvae": "runs/fer2013_cvae; guidance=1|2|3|5",
             "flow": "runs/fer2013_flow_small; guidance=1|4|8",
             "stylegan2": "runs/fer2013_stylegan2_small; truncation=0.5|0.7|1",
+            "searched": "runs/fer2013_stylegan2_small; search=fer2013_small*0.1|fer2013_small*1|fer2013_small*10",
         }
     )
     c.features = "lite0@128"

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> None:
     with hosts.joined(args.distributed):
         import jax
 
-        from fergen.train.faces import generator
+        from fergen.train.searched import generator
 
         net = generator(args.weights, **sampler_of(args))
         if not picture:

@@ -46,7 +46,7 @@ def add_distributed(parser: argparse.ArgumentParser) -> None:
 
 def add_sampler(parser: Any) -> None:
     """Declare the options of a generator's sampler, on a parser or a group of one."""
-    parser.add_argument("--steps", type=int, metavar="N", help="of the sampler, for generators that integrate")
+    parser.add_argument("--steps", type=int, metavar="N", help="of a sampler that integrates, or of --search (30)")
     parser.add_argument(
         "--guidance", type=float, metavar="W", help="classifier-free guidance, of these and autoencoders"
     )
@@ -60,6 +60,11 @@ def add_sampler(parser: Any) -> None:
         metavar="PSI",
         help="of an autoencoder's noise or StyleGAN2's styles: below 1 faces are more alike",
     )
+    parser.add_argument(
+        "--search",
+        metavar="REF*W",
+        help="StyleGAN2: move every face by guided search until this classifier sees its label, with this weight (1)",
+    )
 
 
 def sampler_of(args: argparse.Namespace) -> dict[str, Any]:
@@ -70,5 +75,5 @@ def sampler_of(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.steps is not None and args.steps < 1:
         raise BadInput(f"--steps={args.steps}: expected at least 1")
-    options = {name: getattr(args, name) for name in ("steps", "guidance", "interval", "truncation")}
+    options = {name: getattr(args, name) for name in ("steps", "guidance", "interval", "truncation", "search")}
     return {**options, "name": args.sampler}

@@ -93,7 +93,8 @@ def whole_file(path: str | Path) -> Generator[Path]:
     """Give the name of a temporary sibling, which becomes the file, flushed to disk, or goes if anything fails."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    # The ending stays last: encoders choose a format by it.
+    fresh = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         yield fresh
         with fresh.open("rb+") as f:

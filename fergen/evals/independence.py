@@ -8,8 +8,8 @@ from typing import Any
 
 from fergen.core.errors import BadInput
 
-# The parts that a fixed classifier may take in a generator's training, by their names in its spec.
-TEACHERS = ("guide", "perceptual", "maps")
+# The parts that a fixed classifier may take in how a generator's faces come about, by their names in its spec.
+TEACHERS = ("guide", "perceptual", "maps", "search")
 
 
 def require_independent(generator: Any, judge: Any) -> None:

@@ -35,7 +35,7 @@ def samples(
 
     Args:
         predict: of a generator: `draw(key)`, `sample(variables, latents, labels)`, and for those that integrate
-            `sample_step(variables, x, i, labels)`.
+            `sample_step(variables, x, i, labels)`, and `sample_end(variables, x, labels)` where x is no image then.
         spec: of the generator; its `sampler` says how many steps.
         variables: its arrays.
         rows: int [n], row numbers in [0, 2^31); equal numbers have equal latents.
@@ -118,6 +118,9 @@ def _faces(predict, spec, variables: Any, latents, labels, mesh: Mesh | None) ->
     x = latents
     for i in range(spec["sampler"]["steps"]):
         x = _apply(predict["sample_step"], variables, x, np.int32(i), labels)
+    # What the steps of a search carry is no image yet.
+    if "sample_end" in predict:
+        x = _apply(predict["sample_end"], variables, x, labels)
     return _quantise(x, mesh)
 
 

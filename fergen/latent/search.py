@@ -47,6 +47,7 @@ class Settings:
         space: "w", one move for all layers, "w+", one for each, or "z", where points are latents.
         steps: of Adam.
         rate: of learning, in standard deviations of styles.
+        guide: weight of the guides' cross-entropy.
         realism: weight of the squared distance to the mean style in white coordinates, a mean over entries.
         identity: weight of the distance between the face's features and those at the start, 1 less their cosine.
         size: weight of the squared move, in white coordinates, a mean over entries.
@@ -57,6 +58,7 @@ class Settings:
     space: str = "w"
     steps: int = 50
     rate: float = 0.05
+    guide: float = 1.0
     realism: float = 0.1
     identity: float = 1.0
     size: float = 0.1
@@ -101,7 +103,15 @@ def distance(ours: jax.Array, theirs: jax.Array) -> jax.Array:
     return 1 - (ours * theirs).sum(-1) / jnp.maximum(norms, 1e-12)
 
 
-def search(
+class Descent(NamedTuple):
+    """A search, step by step: where it begins, State -> State, and State -> points [n, layers, w]."""
+
+    begin: State
+    update: Callable[[State], State]
+    points: Callable[[State], jax.Array]
+
+
+def descent(
     synthesise: Synthesise,
     guides: Sequence[Guide],
     *,
@@ -109,12 +119,12 @@ def search(
     targets: Sequence[jax.Array],
     white: Whitening,
     views: Views,
+    keys: jax.Array,
     features: Features | None = None,
     pull: Pull | None = None,
-    seed: int = 0,
     settings: Settings = Settings(),  # noqa: B008 (frozen)
-) -> Iterator[np.ndarray]:
-    """Search for the faces of a target expression near a start, and yield each step's as soon as it is made.
+) -> Descent:
+    """Return the search for the faces of a target expression near a start, as functions to compile.
 
     Args:
         synthesise: see `Synthesise`.
@@ -123,13 +133,10 @@ def search(
         targets: for each guide, the class int32 [n] of each row in its vocabulary.
         white: of the generator's styles, or latents.
         views: see `Views`.
+        keys: random keys [n], of each row's views.
         features: see `Features`; None leaves identity out.
         pull: see `Pull`; None for none.
-        seed: of the views; row i's are the same however many rows there are.
-        settings: of the search.
-
-    Yields:
-        Points [n, layers, w], at the start and after each of the steps.
+        settings: of the search; `steps` is the caller's.
 
     Raises:
         BadInput: the space is unknown, there is no guide, step or view.
@@ -141,22 +148,25 @@ def search(
         )
     n, layers, width = start.shape
     back = white.back()
-    rows = jax.vmap(lambda i: jax.random.fold_in(named(jax.random.key(seed), "search"), i))(jnp.arange(n))
+
+    def points(moves: jax.Array) -> jax.Array:
+        return start + jnp.broadcast_to(moves @ back, start.shape)
 
     def face(moves: jax.Array) -> jax.Array:
-        return synthesise(start + jnp.broadcast_to(moves @ back, start.shape)).clip(-1, 1)
+        return synthesise(points(moves)).clip(-1, 1)
 
-    begin = jax.jit(face)(jnp.zeros((n, 1, width)))
-    own = None if features is None else jax.jit(features)(begin)
+    own = None
+    if features is not None:
+        own = jax.jit(features)(jax.jit(face)(jnp.zeros((n, 1, width))))
 
     def seen(step: jax.Array, images: jax.Array) -> jax.Array:
         """Return views [n, views, h, w, c], each row's from its own key."""
 
         def one(key: jax.Array, image: jax.Array) -> jax.Array:
-            keys = jax.random.split(jax.random.fold_in(key, step), settings.views)
-            return jax.vmap(lambda key: views(key, image[None])[0])(keys)
+            each = jax.random.split(jax.random.fold_in(key, step), settings.views)
+            return jax.vmap(lambda key: views(key, image[None])[0])(each)
 
-        return jax.vmap(one)(rows, images)
+        return jax.vmap(one)(keys, images)
 
     def loss(moves: jax.Array, step: jax.Array) -> jax.Array:
         images = face(moves)
@@ -165,7 +175,8 @@ def search(
         total = jnp.zeros(n)
         for guide, target in zip(guides, targets, strict=True):
             logs = jax.nn.log_softmax(guide(flat)).reshape(n, settings.views, -1)
-            total -= jnp.take_along_axis(logs, target[:, None, None], axis=2)[..., 0].mean(1) / len(guides)
+            own_class = jnp.take_along_axis(logs, target[:, None, None], axis=2)[..., 0].mean(1)
+            total -= settings.guide * own_class / len(guides)
         total += settings.realism * jnp.square(white(start) + moves).mean((1, 2))
         total += settings.size * jnp.square(moves).mean((1, 2))
         if features is not None and own is not None:
@@ -174,7 +185,6 @@ def search(
             total += settings.pull * pull(images)
         return total.sum()
 
-    @jax.jit
     def update(state: State) -> State:
         grads = jax.grad(loss)(state.moves, state.step)
         updates, moments = optax.scale_by_adam().update(grads, state.moments)
@@ -182,11 +192,57 @@ def search(
         return State(state.step + 1, moves, moments)
 
     moves = jnp.zeros((n, layers if settings.space == "w+" else 1, width))
-    state = State(jnp.zeros((), jnp.int32), moves, optax.scale_by_adam().init(moves))
-    for step in range(settings.steps + 1):
-        if step:
-            state = jax.block_until_ready(update(state))  # steps in flight are not done
-        yield np.asarray(start + jnp.broadcast_to(state.moves @ back, start.shape))
+    begin = State(jnp.zeros((), jnp.int32), moves, optax.scale_by_adam().init(moves))
+    return Descent(begin, update, lambda state: points(state.moves))
+
+
+def search(
+    *networks: Any,
+    start: jax.Array,
+    seed: int = 0,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    advance: Callable[[int], None] | None = None,
+    **options: Any,
+) -> np.ndarray:
+    """Search for the faces of a target expression near a start.
+
+    Args:
+        *networks: synthesise and guides, as `descent` takes them.
+        start: points [n, layers, w].
+        seed: of the views; row i's are the same however many rows there are.
+        settings: of the search.
+        advance: called with the number of steps done since the last call.
+        **options: what else `descent` takes.
+
+    Returns:
+        Points [steps + 1, n, layers, w], at the start and after each step.
+
+    Raises:
+        BadInput: as `descent`.
+    """
+    way = []
+    for points in walk(*networks, start=start, seed=seed, settings=settings, **options):
+        way.append(points)
+        if advance and len(way) > 1:
+            advance(1)
+    return np.stack(way)
+
+
+def walk(
+    *networks: Any,
+    start: jax.Array,
+    seed: int = 0,
+    settings: Settings = Settings(),  # noqa: B008 (frozen)
+    **options: Any,
+) -> Iterator[np.ndarray]:
+    """Search as `search` does, and yield the points [n, layers, w] at the start and after each step as it is made."""
+    keys = jax.vmap(lambda i: jax.random.fold_in(named(jax.random.key(seed), "search"), i))(jnp.arange(len(start)))
+    found = descent(*networks, start=start, keys=keys, settings=settings, **options)
+    update, state = jax.jit(found.update), found.begin
+    yield np.asarray(found.points(state))
+    for _ in range(settings.steps):
+        state = jax.block_until_ready(update(state))  # steps in flight are not done
+        yield np.asarray(found.points(state))
 
 
 def probability(logits: jax.Array, target: jax.Array) -> jax.Array:

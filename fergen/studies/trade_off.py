@@ -70,8 +70,8 @@ def settings(study: Study, name: str, text: str, judge: str) -> list[Member]:
     Args:
         study: where they go.
         name: of the generator.
-        text: "REF; OPTION=V|V", an option of its sampler (guidance, truncation, steps), or "config=NAME; FIELD=V|V",
-            a field of a config that is trained once for each value (beta).
+        text: "REF; OPTION=V|V", an option of its sampler (guidance, truncation, steps, search), or "config=NAME;
+            FIELD=V|V", a field of a config that is trained once for each value (beta).
         judge: by reference.
     """
     reference, _, knob = (part.strip() for part in text.partition(";"))

@@ -163,37 +163,36 @@ def searched(
         quiet: show no progress.
         pulled: float32 [rows, h, w, c] in [-1, 1], the pictures that pull; None for none.
     """
-    began, points = time.monotonic(), []
+    began = time.monotonic()
     label = "edit:" if pulled is None else "edit, pulled:"
     with Progress(settings.steps, unit="steps", label=label, quiet=quiet) as progress:
-        for at in walk(this, space, settings, seed, pulled=pulled):
-            progress.update(bool(points))
-            points.append(at)
+        networks, options = wishes(this, space, settings, seed, pulled)
+        points = search.search(*networks, **options, advance=progress.update)
     rate = settings.steps / (time.monotonic() - began)
-    return np.stack(points), {"settings": vars(settings), "steps/s": round(rate, 2)}
+    return points, {"settings": vars(settings), "steps/s": round(rate, 2)}
 
 
-def walk(
-    this: Scene,
-    space: feature_spaces.FeatureSpace,
-    settings: search.Settings,
-    seed: int,
-    *,
-    pulled: jax.Array | None = None,
-) -> Iterator[np.ndarray]:
-    """Search, and yield the points [rows, layers, w] at the start and after each step; arguments as of `searched`."""
-    yield from search.search(
-        this.synthesise,
-        [guide.logits for guide in this.guides],
-        start=this.start,
-        targets=[jnp.asarray(guide.targets) for guide in this.guides],
-        white=this.white,
-        views=lambda key, x: seen(key, x, jnp.zeros((len(x), 1)))[0],
-        features=(lambda x: space.fn(space.variables, x)) if settings.identity else None,
-        pull=None if pulled is None else low_distance(space, pulled),
-        seed=seed,
-        settings=settings,
-    )
+def walk(this: Scene, space: feature_spaces.FeatureSpace, settings: search.Settings, seed: int) -> Iterator[np.ndarray]:
+    """Search as `searched` does, and yield the points [rows, layers, w] at the start and after each step."""
+    networks, options = wishes(this, space, settings, seed, None)
+    return search.walk(*networks, **options)
+
+
+def wishes(
+    this: Scene, space: feature_spaces.FeatureSpace, settings: search.Settings, seed: int, pulled: jax.Array | None
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the networks and the options of `fergen.latent.search.search`; arguments as of `searched`."""
+    options = {
+        "start": this.start,
+        "targets": [jnp.asarray(guide.targets) for guide in this.guides],
+        "white": this.white,
+        "views": lambda key, x: seen(key, x, jnp.zeros((len(x), 1)))[0],
+        "features": (lambda x: space.fn(space.variables, x)) if settings.identity else None,
+        "pull": None if pulled is None else low_distance(space, pulled),
+        "seed": seed,
+        "settings": settings,
+    }
+    return (this.synthesise, [guide.logits for guide in this.guides]), options
 
 
 def moved(

@@ -11,7 +11,7 @@ from fergen.core.clock import Progress
 from fergen.core.errors import BadInput
 from fergen.core.paths import write_json
 from fergen.evals import generation, reconstruction, reference
-from fergen.train import faces
+from fergen.train import searched
 from fergen.train.feature_spaces import FeatureSpace, load
 from fergen.train.restore import Restored, restore
 
@@ -59,7 +59,7 @@ def evaluate(
     Raises:
         BadInput: no such weights or set, a judge that is not independent or lacks a class, missing feature weights.
     """
-    made = faces.generator(generator, **(sampler or {}))
+    made = searched.generator(generator, **(sampler or {}))
     judged_by = restore(judge or default_judge(made))
     guided_by = restore(guide) if guide else None
     # What cannot be scored is refused before anything is computed.

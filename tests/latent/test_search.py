@@ -32,15 +32,10 @@ def views(key, images):
     return images + 0.05 * jax.random.normal(key, images.shape)
 
 
-def searched(*arguments, **options):
-    """All points of a search, [steps + 1, n, layers, w]."""
-    return np.stack(list(search.search(*arguments, **options)))
-
-
 def found(n=N, features=None, guides=(guide,), **settings):
     start = jnp.repeat(STYLES[:n, None], LAYERS, axis=1)
     targets = [jnp.arange(n) % 3 for _ in guides]
-    return searched(
+    return search.search(
         synthesise,
         guides,
         start=start,
@@ -109,7 +104,7 @@ def test_several_guides_are_all_convinced():
         return jnp.roll(guide(images), 1, axis=1)
 
     start = jnp.repeat(STYLES[:2, None], LAYERS, axis=1)
-    made = searched(
+    made = search.search(
         synthesise, (guide, other), start=start, targets=[jnp.array([0, 1]), jnp.array([1, 2])], white=WHITE,
         views=views, settings=search.Settings(realism=0.0, size=0.0, steps=60, rate=0.15),
     )  # fmt: skip
@@ -123,7 +118,7 @@ def test_latents_are_searched_for_too():
     def styles(points):
         return jnp.repeat(points[..., :WIDTH], LAYERS, axis=1)
 
-    made = searched(
+    made = search.search(
         lambda points: synthesise(styles(points)), (guide,),
         start=jnp.asarray(RNG.normal(size=(2, 1, WIDTH + 2)), jnp.float32), targets=[jnp.array([0, 1])],
         white=search.Whitening(jnp.zeros(WIDTH + 2), jnp.eye(WIDTH + 2)), views=views,
@@ -143,7 +138,7 @@ def test_an_image_pulls():
     ends = []
     for weight in (0.0, 300.0):
         start = jnp.repeat(STYLES[:N, None], LAYERS, axis=1)
-        made = searched(
+        made = search.search(
             synthesise, (guide,), start=start, targets=[jnp.arange(N) % 3], white=WHITE, views=views, pull=pull,
             settings=search.Settings(realism=0.0, size=0.0, steps=150, rate=0.15, pull=weight),
         )  # fmt: skip

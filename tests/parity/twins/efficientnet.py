@@ -51,11 +51,11 @@ class Block(nn.Module):
 
 
 class EfficientNet(nn.Module):
-    def __init__(self, variant, num_classes):
+    def __init__(self, variant, num_classes, stride=2, channels=3):
         super().__init__()
         eps = {"b0": 1e-5, "v2_s": 1e-3}[variant]
         stages = list(layers(variant))
-        parts = [unit(3, stages[0][0][4], 3, eps, 2)]
+        parts = [unit(channels, stages[0][0][4], 3, eps, stride)]
         parts += [nn.Sequential(*[Block(*layer, eps) for layer in stage]) for stage in stages]
         parts.append(unit(stages[-1][-1][5], 1280, 1, eps))
         self.features = nn.Sequential(*parts)

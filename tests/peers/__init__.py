@@ -1,0 +1,1 @@
+"""The same work in PyTorch, timed in turn with ours: `python -m tests.peers`."""
