@@ -12,7 +12,7 @@ draws it softly; the distance to its picture, at a low resolution, says where to
 Any number of faces is searched for at once; each has a loss of its own and is the same face alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -220,29 +220,16 @@ def search(
     Raises:
         BadInput: as `descent`.
     """
-    way = []
-    for points in walk(*networks, start=start, seed=seed, settings=settings, **options):
-        way.append(points)
-        if advance and len(way) > 1:
-            advance(1)
-    return np.stack(way)
-
-
-def walk(
-    *networks: Any,
-    start: jax.Array,
-    seed: int = 0,
-    settings: Settings = Settings(),  # noqa: B008 (frozen)
-    **options: Any,
-) -> Iterator[np.ndarray]:
-    """Search as `search` does, and yield the points [n, layers, w] at the start and after each step as it is made."""
     keys = jax.vmap(lambda i: jax.random.fold_in(named(jax.random.key(seed), "search"), i))(jnp.arange(len(start)))
     found = descent(*networks, start=start, keys=keys, settings=settings, **options)
     update, state = jax.jit(found.update), found.begin
-    yield np.asarray(found.points(state))
+    way = [state]
     for _ in range(settings.steps):
         state = jax.block_until_ready(update(state))  # steps in flight are not done
-        yield np.asarray(found.points(state))
+        way.append(state)
+        if advance:
+            advance(1)
+    return np.stack([np.asarray(found.points(state)) for state in way])
 
 
 def probability(logits: jax.Array, target: jax.Array) -> jax.Array:

@@ -1,7 +1,7 @@
 """Faces of a StyleGAN2 edited towards expressions: by search, along directions, or drawn by a CVAE's pictures."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -166,33 +166,21 @@ def searched(
     began = time.monotonic()
     label = "edit:" if pulled is None else "edit, pulled:"
     with Progress(settings.steps, unit="steps", label=label, quiet=quiet) as progress:
-        networks, options = wishes(this, space, settings, seed, pulled)
-        points = search.search(*networks, **options, advance=progress.update)
+        points = search.search(
+            this.synthesise,
+            [guide.logits for guide in this.guides],
+            start=this.start,
+            targets=[jnp.asarray(guide.targets) for guide in this.guides],
+            white=this.white,
+            views=lambda key, x: seen(key, x, jnp.zeros((len(x), 1)))[0],
+            features=(lambda x: space.fn(space.variables, x)) if settings.identity else None,
+            pull=None if pulled is None else low_distance(space, pulled),
+            seed=seed,
+            settings=settings,
+            advance=progress.update,
+        )
     rate = settings.steps / (time.monotonic() - began)
     return points, {"settings": vars(settings), "steps/s": round(rate, 2)}
-
-
-def walk(this: Scene, space: feature_spaces.FeatureSpace, settings: search.Settings, seed: int) -> Iterator[np.ndarray]:
-    """Search as `searched` does, and yield the points [rows, layers, w] at the start and after each step."""
-    networks, options = wishes(this, space, settings, seed, None)
-    return search.walk(*networks, **options)
-
-
-def wishes(
-    this: Scene, space: feature_spaces.FeatureSpace, settings: search.Settings, seed: int, pulled: jax.Array | None
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the networks and the options of `fergen.latent.search.search`; arguments as of `searched`."""
-    options = {
-        "start": this.start,
-        "targets": [jnp.asarray(guide.targets) for guide in this.guides],
-        "white": this.white,
-        "views": lambda key, x: seen(key, x, jnp.zeros((len(x), 1)))[0],
-        "features": (lambda x: space.fn(space.variables, x)) if settings.identity else None,
-        "pull": None if pulled is None else low_distance(space, pulled),
-        "seed": seed,
-        "settings": settings,
-    }
-    return (this.synthesise, [guide.logits for guide in this.guides]), options
 
 
 def moved(

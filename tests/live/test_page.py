@@ -168,20 +168,40 @@ def test_a_search_is_shown_step_by_step(classifier, tmp_path, monkeypatch):
     from fergen.train import feature_spaces
 
     load_space = feature_spaces.load
-    monkeypatch.setattr(edit, "_features", lambda reference: load_space("fer2013_small"))
+    monkeypatch.setattr(feature_spaces, "load", lambda reference: load_space("fer2013_small"))
     path = str(page_world.stylegan2(tmp_path / "net.safetensors"))
-    pages = list(edit.edit(classifier, path, "sad", "happy", 1, 0.7, 3, 1.0))
+    editors = {}
+    pages = list(edit.edit(editors, classifier, path, "sad", "happy", 1, 0.7, 3, 1.0))
     assert "compiled" in pages[0]
     assert [re.findall(r'data-step="(\d+)"', html) for html in pages[1:]] == [["0"], ["1"], ["2"], ["3"]]
     assert images_in(pages[-1], "fg-big") == 2
     assert images_in(pages[-1], "fg-face") == 4
     assert "the guide, which is followed" in pages[-1]
     assert "a judge, which is not" in pages[-1]
+    # Another face, another expression: what was compiled serves again, and ends elsewhere.
+    compiled = editors[path]._update._cache_size()
+    again = list(edit.edit(editors, classifier, path, "happy", "sad", 2, 0.7, 3, 0.5))
+    assert editors[path]._update._cache_size() == compiled == 1
+    assert IMAGE.findall(again[-1])[1] != IMAGE.findall(pages[-1])[1]
+
+
+def test_the_search_is_that_of_the_command(classifier, tmp_path, monkeypatch):
+    """The faces of `fergen edit`, from the same start, under the same seed."""
+    from fergen.latent.search import Settings
+    from fergen.train import editing, feature_spaces
+
+    load_space = feature_spaces.load
+    monkeypatch.setattr(feature_spaces, "load", lambda reference: load_space("fer2013_small"))
+    path = str(page_world.stylegan2(tmp_path / "net.safetensors"))
+    found = editing.edit(path, ["happy"], label="sad", truncation=0.7, n=1, settings=Settings(steps=4), seed=3)
+    way = edit.Editor(classifier, path).walk("sad", "happy", seed=3, truncation=0.7, steps=4, identity=1.0)
+    ours = np.stack([image[0] for image in way])
+    assert np.abs(ours.astype(int) - found.frames[:, 0].astype(int)).max() <= 1
 
 
 def test_a_search_refuses_in_its_place(classifier):
-    assert "expected a whole number" in list(edit.edit(classifier, "x", "sad", "happy", -1, 0.7, 3, 1.0))[-1]
-    assert "expected a generator" in list(edit.edit(classifier, "fer2013_small", "", "happy", 0, 0.7, 3, 1.0))[-1]
+    assert "expected a whole number" in list(edit.edit({}, classifier, "x", "sad", "happy", -1, 0.7, 3, 1.0))[-1]
+    assert "expected a generator" in list(edit.edit({}, classifier, "fer2013_small", "", "happy", 0, 0.7, 3, 1.0))[-1]
 
 
 # Runs.

@@ -1,24 +1,20 @@
 """The tab that moves a face of a StyleGAN2 to an expression by a search in its latent space, step by step."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from fergen.core.errors import BadInput
-from fergen.latent.search import Settings
 from fergen.live.classifier import Classifier
 from fergen.live.web import markup
+from fergen.live.web.editor import Editor
 from fergen.live.web.generate import whole
-from fergen.train import editing, feature_spaces
-from fergen.train.edit_scene import Scene, scene
 from fergen.train.restore import Restored
-from fergen.train.weights import shipped
 
 STEPS = 60  # at most
 FRAMES = 10  # of the strip
-JUDGE = "fer2013_judge"  # sees the faces and is not followed
+SEERS = ("the guide, which is followed", "a judge, which is not")
 HOW = (
     "A face is edited in the latent space of a StyleGAN2, and none is given. Train a small one, about an hour on two"
     " cores, and name it: fergen train --config=fer2013_stylegan2_small --workdir=runs/stylegan2, then"
@@ -28,66 +24,44 @@ START = (
     "The face changes here, step by step. What convinces the classifier that is followed need not convince another: a"
     " judge looks on."
 )
-WAITING = "The networks are compiled for this search: up to a minute before its first step, the others take much less."
+WAITING = (
+    "The first search with a generator compiles its networks, which takes up to a minute; later ones begin at once."
+)
 
 
 def edit(
-    classifier: Classifier, name: str, begin: str, target: str, seed: float, truncation: float, steps: float,
+    editors: dict[str, Editor], classifier: Classifier, name: str, begin: str, target: str, seed: float, truncation: float, steps: float,
     identity: float,
 ) -> Iterator[str]:  # fmt: skip
-    """Search, and yield the page after each step; what is wrong stands in place of it."""
+    """Search, and yield the page after each step; what is wrong stands in place of it.
+
+    Args:
+        editors: those that were needed before, by the generators' names; one that is needed now joins them.
+        classifier: whose gradient is followed.
+        name: of the generator; the other arguments are the tab's.
+    """
     try:
-        settings = Settings(steps=max(1, min(int(steps), STEPS)), identity=float(identity))
-        number = whole(seed)
+        number, count = whole(seed), max(1, min(int(steps), STEPS))
         yield markup.hint(WAITING)
-        this = stage(classifier, name, begin, target, number, truncation)
-        points = editing.walk(this, features_of(this.net), settings, number)
-        yield from shown(this, points, settings.steps, target)
+        this = editors.get(name) or editors.setdefault(name, Editor(classifier, name))
+        images = this.walk(
+            begin or None, target, seed=number, truncation=truncation, steps=count, identity=max(0.0, identity)
+        )
+        yield from shown(this, images, count, target)
     except BadInput as error:
         yield markup.notice(str(error))
 
 
-def stage(classifier: Classifier, name: str, begin: str, target: str, seed: int, truncation: float) -> Scene:
-    """Return the networks and the face to begin at.
-
-    The shipped judge looks on where it is independent of guide and generator, and nobody else does.
-
-    Raises:
-        BadInput: the generator or the classifier does not know an expression.
-    """
-    options: dict[str, Any] = {
-        "guides": [classifier.name], "cvae": None, "start": None, "truncation": truncation, "n": 1, "space": "w",
-        "seed": seed, "label": begin or None,
-    }  # fmt: skip
-    try:
-        return scene(name, [target], judge=JUDGE if JUDGE in shipped() else None, **options)
-    except BadInput:
-        return scene(name, [target], judge=None, **options)
-
-
-@cache
-def _features(reference: str) -> feature_spaces.FeatureSpace:
-    return feature_spaces.load(reference)
-
-
-def features_of(net: Restored) -> feature_spaces.FeatureSpace:
-    """Return the space in which a face's identity is told, loaded once."""
-    return _features(f"lite0@{max(net.spec['image']['height'], 32)}")
-
-
-def shown(this: Scene, points: Iterator[np.ndarray], steps: int, target: str) -> Iterator[str]:
+def shown(this: Editor, images: Iterator[np.ndarray], steps: int, target: str) -> Iterator[str]:
     """Yield the page after each step: the face before and now, the strip of the way, what classifiers see."""
-    kept, seen = [], {"the guide, which is followed": []}
-    if this.judge is not None:
-        seen["a judge, which is not"] = []
-    members = [this.guides[0], *([this.judge] if this.judge is not None else [])]
-    for step, at in enumerate(points):
-        image = np.asarray(this.images(at))
-        for values, member in zip(seen.values(), members):
-            values.append(float(member.probabilities(image)[0]))
+    kept = []
+    seen: list[tuple[str, list[float]]] = [(name, []) for name in SEERS[: len(this.members)]]
+    for step, image in enumerate(images):
+        for (_, values), value in zip(seen, this.probabilities(image, target)):
+            values.append(value)
         kept.append(image[0])
         strip = np.unique(np.linspace(0, step, FRAMES).round().astype(int))
-        yield page(kept, [kept[i] for i in strip], list(seen.items()), step, steps, target)
+        yield page(kept, [kept[i] for i in strip], seen, step, steps, target)
 
 
 def page(
@@ -121,7 +95,7 @@ def build(classifier: Classifier, nets: dict[str, Restored]) -> None:
     if not nets:
         gr.HTML(markup.hint(HOW), elem_id="edit-none")
         return
-    names = list(nets)
+    names, editors = list(nets), {}
     with gr.Row(equal_height=False):
         with gr.Column(scale=2, min_width=280):
             name = gr.Dropdown(names, value=names[0], label="StyleGAN2", elem_id="stylegan2", visible=len(names) > 1)
@@ -145,7 +119,7 @@ def build(classifier: Classifier, nets: dict[str, Restored]) -> None:
         show_progress="hidden",
     )  # fmt: skip
     running = go.click(
-        lambda *asked: (yield from edit(classifier, *asked)),
+        lambda *asked: (yield from edit(editors, classifier, *asked)),
         [name, begin, target, seed, truncation, steps, identity],
         way,
         concurrency_id="edit",

@@ -90,7 +90,7 @@ def boxed(image: np.ndarray, faces: Sequence[Face], names: Sequence[str]) -> np.
     page = Image.fromarray(image)
     pen = ImageDraw.Draw(page)
     unit = max(1, round(max(image.shape[:2]) / 320))
-    font = style.font(max(11, 7 * unit), bold=True)
+    font = style.font(max(14, 9 * unit), bold=True)
     for face, name in zip(faces, names):
         x, y, w, h = face.box
         colour = style.BLUE if name else style.MUTED
