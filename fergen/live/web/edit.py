@@ -30,9 +30,16 @@ WAITING = (
 
 
 def edit(
-    editors: dict[str, Editor], classifier: Classifier, name: str, begin: str, target: str, seed: float, truncation: float, steps: float,
+    editors: dict[str, Editor],
+    classifier: Classifier,
+    name: str,
+    begin: str,
+    target: str,
+    seed: float,
+    truncation: float,
+    steps: float,
     identity: float,
-) -> Iterator[str]:  # fmt: skip
+) -> Iterator[str]:
     """Search, and yield the page after each step; what is wrong stands in place of it.
 
     Args:
