@@ -100,7 +100,7 @@ class Page:
                     return found
             except StaleElementReferenceException:  # replaced while it was looked at
                 pass
-            time.sleep(0.2)
+            time.sleep(0.1)
         raise AssertionError(
             f"{what}: not within {patience} s; the page shows {self.driver.find_element('tag name', 'body').text}"
         )
@@ -209,13 +209,17 @@ def test_a_face_is_edited_while_others_are_classified(page, world):
     page.seen("#way .fg-edit[data-step='30']")
     assert len(page.all("#way .fg-strip img")) == 10
     assert "step 30 of 30" in page.seen("#way").text
+    steps = page.seen("#edit-steps input[type=number]")
+    steps.clear()
+    steps.send_keys("60\t")
     page.seen("#search").click()
-    page.seen("#way .fg-hint")
+    page.until(lambda: "30 of 30" not in page.seen("#way").text, "the next search")
     page.seen("#stop").click()
     time.sleep(3)
     shown = page.seen("#way").text
     time.sleep(3)
-    assert page.seen("#way").text == shown, "stopped"
+    assert page.seen("#way").text == shown
+    assert "60 of 60" not in shown, "stopped"
 
 
 def test_runs_are_browsed(page):
