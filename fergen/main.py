@@ -1,9 +1,12 @@
 """The one console command: `fergen VERB ...`; a verb is a file in fergen/commands."""
 
 import argparse
+import ast
 import importlib
+import importlib.util
 import pkgutil
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 import fergen
@@ -25,8 +28,13 @@ def verbs() -> list[str]:
 
 
 def help_of(verb: str) -> str:
-    """Return a verb's one-line help."""
-    return importlib.import_module(f"fergen.commands.{verb}").HELP
+    """Return a verb's one-line help, from its file's text: what the verbs import need not all be installed."""
+    spec = importlib.util.find_spec(f"fergen.commands.{verb}")
+    assert spec is not None
+    for node in ast.parse(Path(str(spec.origin)).read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HELP":
+            return ast.literal_eval(node.value)
+    raise AttributeError(f"fergen.commands.{verb} has no HELP")
 
 
 def parser_of(verb: str) -> tuple[argparse.ArgumentParser, Any]:
@@ -56,6 +64,23 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in verbs():
         print(f"fergen: no verb '{argv[0]}'; there are: {', '.join(verbs())}", file=sys.stderr)
         return 2
+    try:
+        return run(argv)
+    except (FergenError, OSError, KeyboardInterrupt) as error:
+        end = ending(error)
+        assert end
+        print(end[0], file=sys.stderr)
+        return end[1]
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] == "fergen":
+            raise
+        need = f"fergen {argv[0]} needs the package {error.name.partition('.')[0]}, which is not installed"
+        print(f"fergen: {need}; run: pip install fergen", file=sys.stderr)
+        return BadInput.status
+
+
+def run(argv: list[str]) -> int:
+    """Parse the arguments of a verb and run it; returns the exit status."""
     parser, module = parser_of(argv[0])
     args, rest = parser.parse_known_args(argv[1:])
     unknown = [text for text in rest if not text.startswith("--config.") or not hasattr(args, "overrides")]
@@ -64,13 +89,7 @@ def main(argv: list[str] | None = None) -> int:
         hint = f"; write {apart[0]}=VALUE" if apart else ""
         parser.error(f"unrecognised arguments: {' '.join(unknown)}{hint}")
     args.overrides = [text.removeprefix("--config.") for text in rest]
-    try:
-        return module.run(args) or 0
-    except (FergenError, OSError, KeyboardInterrupt) as error:
-        end = ending(error)
-        assert end
-        print(end[0], file=sys.stderr)
-        return end[1]
+    return module.run(args) or 0
 
 
 if __name__ == "__main__":

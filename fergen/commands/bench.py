@@ -2,15 +2,22 @@
 
   fergen bench --config=fer2013_small
   fergen bench --config=procedural_small --config.batch_size=256 --json
+  fergen bench --detector mtcnn haar --data=fer2013
+  fergen bench --detector mtcnn yunet:FILE.onnx --photos=photos/
 
 Prints images/s of the compiled step, of the input path alone and of both together as training runs them, the share of
 time outside the compiled call, compile time, FLOP/s of convolutions and matrix products, prediction
 rate and peak memory.
+
+Of face detectors: faces found, boxes that are none, and milliseconds, on the photographs that ship with installed
+packages or on a folder of yours, and with --data on faces of a prepared set, put into pictures at several sizes and
+angles.
 """
 
 import argparse
 import json
 
+from fergen.core.errors import BadInput
 from fergen.core.flags import add_config, config_of
 
 HELP = "measure images/s, compile time, memory and FLOP/s of an experiment"
@@ -18,13 +25,27 @@ HELP = "measure images/s, compile time, memory and FLOP/s of an experiment"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    add_config(parser)
+    add_config(parser, required=False)
+    parser.add_argument(
+        "--detector", nargs="+", metavar="NAME", help="mtcnn, haar, yunet:FILE.onnx, instead of --config"
+    )
+    parser.add_argument("--photos", metavar="DIR", help="photographs for detectors (default: what ships with packages)")
+    parser.add_argument("--data", metavar="NAME", help="a prepared set of faces to put into pictures for detectors")
+    parser.add_argument("--split", default="public", metavar="NAME", help="of --data (%(default)s)")
+    parser.add_argument("--n", type=int, default=1000, help="faces of --data, spread over the split (%(default)s)")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each measurement (default: 10)")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
+    if bool(args.config) == bool(args.detector):
+        raise BadInput("expected either --config=NAME or --detector NAME ..., one of them")
+    if args.detector:
+        print(detectors(args))
+        return
+    if args.photos or args.data:
+        raise BadInput("--photos and --data go with --detector")
     config = config_of(args)
     from fergen.train.bench import bench
 
@@ -53,3 +74,34 @@ def run(args: argparse.Namespace) -> None:
         print(f"  {label:<22} {form.format(result[key])}")
     for kind, seconds in result["seconds_per_kimg"].items() if len(result["seconds_per_kimg"]) > 1 else ():
         print(f"  a step of {kind}: {seconds:,.1f} s per 1000 images")
+
+
+def detectors(args: argparse.Namespace) -> str:
+    """Measure face detectors.
+
+    Returns:
+        A table, or JSON where asked for.
+    """
+    import numpy as np
+
+    from fergen.data import dataset
+    from fergen.data.detect import detector
+    from fergen.evals import detection
+
+    if args.n < 1:
+        raise BadInput(f"--n={args.n}: expected at least 1")
+    find = {name: detector(name) for name in args.detector}
+    faces = None
+    if args.data:
+        split = dataset.load_or_prepare(args.data, args.split)
+        faces = split.images[np.unique(np.linspace(0, len(split) - 1, args.n).round().astype(int))]
+    pictures = list(detection.photographs(args.photos) if args.photos else detection.shipped())
+    photographs = {name: detection.on_photographs(look, pictures) for name, look in find.items()}
+    scenes = {}
+    if faces is not None:
+        scenes = {name: detection.on_scenes(look, faces, label=f"{name}:", quiet=False) for name, look in find.items()}
+    if args.json:
+        return json.dumps({"photographs": photographs, "scenes": scenes}, indent=2)
+    about = f"{len(pictures)} photographs"
+    about += f", {len(faces):,} faces of {args.data}, {args.split}" if faces is not None else ""
+    return f"{about}\n\n{detection.table(photographs, scenes)}"

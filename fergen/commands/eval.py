@@ -15,6 +15,12 @@ A generator's faces go to a judge (another classifier than any that took part in
 control per expression beside the judge's recall on real faces, Frechet and kernel distances, precision, recall, density
 and coverage beside the floor of real held-out faces. Writes <workdir>/eval/<step>/scores.json, samples.png,
 confusion.png and neighbours.png; of an autoencoder also how well it gives held-out faces back, and relabelled.png.
+
+  fergen eval --weights fer2013_small --robustness --out=robustness
+  fergen eval --workdir=runs/x --robustness --detector mtcnn haar yunet:FILE.onnx
+
+What a classifier makes of crops that are moved, too wide or narrow, turned or framed in black, and of faces that are
+set into pictures, found by a detector, aligned and cut out. Writes robustness.json and robustness.png.
 """
 
 import argparse
@@ -48,6 +54,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples per interval (%(default)s)")
     parser.add_argument("--batch", type=int, default=256, metavar="N", help="images per compiled call (%(default)s)")
     parser.add_argument("--out", metavar="DIR", help="where results go (default: <workdir>/eval/<step>)")
+    parser.add_argument(
+        "--robustness", action="store_true", help="measure a classifier on crops that are off, and after detection"
+    )
+    parser.add_argument(
+        "--detector",
+        nargs="*",
+        metavar="NAME",
+        help="of --robustness: mtcnn (default), haar, yunet:FILE.onnx; none of them leaves detection out",
+    )
     add_distributed(parser)
     faces = parser.add_argument_group("generators")
     faces.add_argument(
@@ -104,6 +119,26 @@ def measure_faces(args: argparse.Namespace, references: Sequence[str], out: str 
     print(f"\n{references[0]}\n\n{generation_table.text(report.scores, report.classes)}\n\nfiles: {out}", flush=True)
 
 
+def measure_robustness(args: argparse.Namespace, references: Sequence[str], out: str | Path) -> None:
+    """Measure a classifier over crops that are off and print its tables."""
+    from fergen.evals import robustness
+    from fergen.train.measure_robustness import evaluate as evaluate_robustness
+
+    if len(references) > 1:
+        raise BadInput(f"--robustness: expected one classifier, found {len(references)} --weights")
+    measured = evaluate_robustness(
+        references[0],
+        ("mtcnn",) if args.detector is None else args.detector,
+        data=args.data,
+        split=args.split,
+        out=out,
+        batch=args.batch,
+        quiet=False,
+    )
+    print(f"\n{references[0]}, accuracy in percent, n = {measured.n:,}; a face not found is a mistake\n")
+    print(f"{robustness.table(measured)}\n\nfiles: {out}", flush=True)
+
+
 def run(args: argparse.Namespace) -> None:
     """Check the arguments, then measure, as one of several processes if asked to."""
     if bool(args.workdir) == bool(args.weights):
@@ -118,6 +153,13 @@ def run(args: argparse.Namespace) -> None:
         raise BadInput(
             f"expected --batch of at least 1 and --bootstrap of at least 0, found {args.batch}, {args.bootstrap}"
         )
+    if args.detector is not None and not args.robustness:
+        raise BadInput("--detector goes with --robustness")
+    if args.robustness and (args.tta or args.select or args.vocabulary or args.follow or args.distributed):
+        raise BadInput(
+            "--robustness measures one classifier's single view, in one process: leave out --tta, --select,"
+            " --vocabulary, --follow and --distributed"
+        )
     if args.follow and args.distributed:
         raise BadInput("--follow looks at the disk in its own time: leave out --distributed")
     from fergen.core import hosts
@@ -130,6 +172,9 @@ def measured(args: argparse.Namespace) -> None:
     """Measure and print."""
 
     def measure(references: Sequence[str], out: str | Path) -> None:
+        if args.robustness:
+            measure_robustness(args, references, out)
+            return
         if generates(references[0]):
             measure_faces(args, references, out)
             return
@@ -158,7 +203,8 @@ def measured(args: argparse.Namespace) -> None:
 
     def measure_step(step: int) -> None:
         measure([f"{workdir}@{step}"], base / str(step))
-        draw_curves(workdir, base)
+        if not args.robustness:
+            draw_curves(workdir, base)
 
     if args.follow:
         follow(workdir, measure_step)

@@ -2,9 +2,13 @@
 
   fergen predict face.jpg --out=face.csv
   fergen predict photos/ more.png --weights=runs/x --out=faces.json --show=faces.png
+  fergen predict photos/ --weights=model.onnx --out=faces.csv      a file of fergen export; without jax
 
 A PATH is an image of a face, a folder of such images, or a CSV with a column `pixels` (48x48 gray values). A row per
-input in the given order: source (file name, or row number of the CSV from 0), a column per class, prediction.
+input in the given order: source (file name, or row number of the CSV from 0), a column per class, prediction. It names
+what a face shows, which is not what somebody feels.
+
+A .onnx file needs numpy, onnxruntime and opencv-python-headless alone: pip install --no-deps fergen, and these three.
 """
 
 import argparse
@@ -26,7 +30,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder of images, or CSV with a pixels column")
     parser.add_argument(
-        "--weights", default="fer2013_small", metavar="REF", help="run, run@step, file or shipped name (%(default)s)"
+        "--weights",
+        default="fer2013_small",
+        metavar="REF",
+        help="run, run@step, .safetensors, .onnx or shipped name (%(default)s)",
     )
     parser.add_argument("--out", metavar="FILE", help=".csv or .json; without it the CSV goes to standard output")
     parser.add_argument("--show", metavar="PNG", help=f"also draw the first {SHOWN} images with their probabilities")
@@ -38,7 +45,7 @@ def predict(paths: Sequence[str | Path], weights: str = "fer2013_small", **optio
 
     Args:
       paths: images, folders of images, CSV files with a column `pixels`.
-      weights: reference, see `fergen.train.restore.restore`.
+      weights: reference, see `fergen.train.restore.restore`, or a classifier's .onnx file of `fergen export`.
       **options: of `fergen.evals.predict.predict`.
 
     Returns:
@@ -48,9 +55,16 @@ def predict(paths: Sequence[str | Path], weights: str = "fer2013_small", **optio
       BadInput: a path or the reference is wrong.
     """
     from fergen.evals import predict as evaluator
+
+    paths = [paths] if isinstance(paths, str | Path) else paths
+    if weights.endswith(".onnx"):
+        from fergen.data import opencv
+        from fergen.export import runtime
+
+        return evaluator.predict(runtime.classifier(weights), paths, decoder=opencv, **options)
     from fergen.train.restore import restore
 
-    return evaluator.predict(restore(weights), [paths] if isinstance(paths, str | Path) else paths, **options)
+    return evaluator.predict(restore(weights), paths, **options)
 
 
 def table(found) -> str:

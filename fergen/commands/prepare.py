@@ -6,6 +6,8 @@
   fergen prepare affectnet --from affectnet/ --size 128
   fergen prepare rafdb --from rafdb/
   fergen prepare folder --from my_faces/ --name mine --size 64 --channels 1
+  fergen prepare folder --from photos/ --name mine --align --size 48 --channels 1
+  fergen prepare folder --from photos/ --name mine --boxes faces.csv --margin 0.1
   fergen prepare procedural --count 20000 --size 64          drawn, needs no files
   fergen prepare synthetic --from made/ --name made          faces of fergen sample, with their lineage
 
@@ -13,6 +15,11 @@ The set goes to $FERGEN_DATA/<name> (default: the user's cache folder) and is th
 Validation is a tenth of train, chosen by the images' own pixels, unless the set brings its own. An audit is printed
 and kept as audit.json: counts, pixel statistics, identical images within and across splits, conflicting labels.
 Prepared again from the same files and options, nothing is done; from others, the set is replaced.
+
+With --align a face is found in each photograph of the class folders (of several the largest is taken), turned and
+scaled so that eyes, nose and mouth lie as in FER2013's images, and cut out. Which faces were taken stands in the set's
+faces.csv, photographs without one in rejects.csv. A table of your own, with the columns file (below --from), x, y,
+width, height and if you like eye_1_x, eye_1_y, eye_2_x, ..., mouth_2_y, comes with --boxes.
 """
 
 import argparse
@@ -46,6 +53,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, help="how many faces to draw")
     parser.add_argument("--seed", type=int, help="which faces to draw")
     parser.add_argument(
+        "--align",
+        nargs="?",
+        const="",
+        metavar="DETECTOR",
+        help="find a face in each photograph and align it: mtcnn (default), haar, yunet:FILE.onnx",
+    )
+    parser.add_argument("--boxes", type=Path, metavar="CSV", help="where the faces are, instead of looking for them")
+    parser.add_argument(
+        "--margin", type=float, metavar="M", help="add this share of a face's side around it, of --align and --boxes"
+    )
+    parser.add_argument(
         "--skip-unreadable", action="store_true", help="leave out damaged images and count them, rather than stop"
     )
     parser.add_argument("--show", action="store_true", help="write contact sheets, before and after augmentation")
@@ -58,6 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Prepare, print the audit, and draw the contact sheets where asked."""
     from fergen.data.audit import table
+    from fergen.data.detect import DEFAULT
     from fergen.data.prepare import prepare
 
     done = prepare(
@@ -67,6 +86,9 @@ def run(args: argparse.Namespace) -> None:
         root=args.root,
         splits=args.splits,
         skip_unreadable=args.skip_unreadable,
+        align=DEFAULT if args.align == "" else args.align,
+        boxes=args.boxes,
+        margin=args.margin,
         quiet=args.quiet,
         ferplus=args.ferplus,
         images=args.images,

@@ -12,12 +12,11 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fergen.core.errors import BadInput
-from fergen.data.files import MAX_MEMBER_BYTES, Files
+from fergen.data.files import Files
+from fergen.data.formats import FORMATS, MAX_PIXELS, SUFFIXES, load
 
-# The formats face sets ship in. Each further decoder of Pillow would only be a further way in for damaged data.
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "PPM", "TIFF", "GIF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".pgm", ".ppm", ".tif", ".tiff", ".gif")
-MAX_PIXELS = 64_000_000  # 8000 x 8000; a header of a few bytes can claim any size
+__all__ = ["FORMATS", "MAX_PIXELS", "SUFFIXES", "ImageFiles", "converted", "decode", "load"]
+
 MIN_OVERLAP = 0.5  # of a face box that must lie on the image
 # Pillow's remarks on odd EXIF blocks and on sizes that are refused below would stand beside the one error line.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -76,26 +75,10 @@ def decode(
         raise BadInput(f"{where}: truncated or damaged image ({error})") from None
 
 
-def converted(image: np.ndarray, *, size: tuple[int, int], channels: int) -> np.ndarray:
+def converted(image: np.ndarray, *, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
     """Bring an array uint8 [h, w, c], c 1 or 3, to (height, width) and channels, as `decode` does with a file."""
     plain = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     return resized(plain_mode(plain, channels, "image"), size, None, "image")
-
-
-def load(path: Path) -> bytes:
-    """Read an image file whole.
-
-    Raises:
-        BadInput: missing, not a file, unreadable, or too large.
-    """
-    if not path.is_file():
-        raise BadInput(f"{path}: expected an image file, found {'no file' if not path.exists() else 'no plain file'}")
-    try:
-        if path.stat().st_size > MAX_MEMBER_BYTES:
-            raise BadInput(f"{path}: larger than {MAX_MEMBER_BYTES:,} bytes")
-        return path.read_bytes()
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def upright(image: Image.Image) -> Image.Image:

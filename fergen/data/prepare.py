@@ -43,6 +43,9 @@ def prepare(
     root: str | Path | None = None,
     splits: str = "hash",
     skip_unreadable: bool = False,
+    align: str | None = None,
+    boxes: Path | None = None,
+    margin: float | None = None,
     quiet: bool = False,
     **options: Any,
 ) -> Prepared:
@@ -58,6 +61,10 @@ def prepare(
         splits: "hash" cuts validation, a tenth by digest, out of train unless the source brings its own;
             "official" takes FER2013's PublicTest as validation and leaves train whole.
         skip_unreadable: leave out, and count, images that cannot be decoded, rather than stop at the first.
+        align: name of a detector (`fergen.data.detect`) that finds a face in each photograph, which is then aligned and
+            cut out; None takes images whole, or the boxes that the source has.
+        boxes: instead of a detector, a table of the faces, see `fergen.data.face_table`.
+        margin: of faces found or given, added on each side as a share of the side.
         quiet: show no progress.
         **options: the source's own (`fergen.data.sources`); None stands for not given.
 
@@ -65,21 +72,31 @@ def prepare(
         The prepared set.
 
     Raises:
-        BadInput: the input is not what the source expects, or an option is not among its own.
+        BadInput: the input is not what the source expects, an option is not among its own, or no face is found.
     """
     if splits not in ("hash", "official"):
         raise BadInput(f"--splits: expected hash or official, found {splits!r}")
     path = None if path is None else Path(path)
     reader = source_module(source)
     options = checked(source, reader, options)
+    find_faces = None
+    if align or boxes or margin is not None:
+        # Imported here: OpenCV is for those who bring photographs.
+        from fergen.data import photographs
+
+        find_faces = photographs.finder(align, boxes, margin=margin, skip=skip_unreadable, quiet=quiet)
     target = folder_for(name or source, root)
     asked = {
         "source": source,
         "splits": splits,
         "skip_unreadable": skip_unreadable,
         **{key: Path(value).name if isinstance(value, Path) else value for key, value in options.items()},
+        **({"align": align.partition(":")[0]} if align else {}),
+        **({"margin": margin} if margin is not None else {}),
     }
-    files = fingerprints([path, *(value for value in options.values() if isinstance(value, Path))], quiet=quiet)
+    weights = [Path(align.partition(":")[2])] if align and ":" in align else []
+    named = [value for value in options.values() if isinstance(value, Path)]
+    files = fingerprints([path, *named, *weights, boxes], quiet=quiet)
     if (spec := intact(target)) and spec.source == files and spec.options == asked:
         return Prepared(target, spec, read_json(target / layout.AUDIT), fresh=False)
     if "quiet" in inspect.signature(reader.read).parameters:
@@ -87,6 +104,8 @@ def prepare(
     else:
         rows = reader.read(path, **options)
     check(source, rows)
+    found = find_faces(rows) if find_faces else None
+    rows = found.rows if found else rows
     if splits == "official" and not (rows.split == "public").any():
         has = ", ".join(sorted(set(rows.split.tolist())))
         raise BadInput(f"--splits=official takes FER2013's PublicTest rows as validation; this source has only: {has}")
@@ -102,6 +121,8 @@ def prepare(
                 source=files,
                 options=asked,
             )
+            if found:
+                found.write(folder)
     except OSError as error:
         raise FergenError(f"{target}: cannot write the prepared set ({error.strerror or error})") from error
     return Prepared(target, spec, report, fresh=True)

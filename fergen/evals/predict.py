@@ -1,6 +1,6 @@
 """Class probabilities for a user's own images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,8 +10,6 @@ import numpy as np
 
 from fergen.core.clock import Progress
 from fergen.data import inputs
-from fergen.evals import predictions
-from fergen.metrics.calibration import softmax
 
 # Decoded images held at a time, in batches.
 _BATCHES = 8
@@ -48,9 +46,10 @@ class Predictions:
 
 
 def predict(
-    restored: Any,
+    weights: Any,
     paths: Sequence[str | Path],
     *,
+    decoder: Any = None,
     batch: int = 256,
     thumbnails: int = 0,
     quiet: bool = True,
@@ -61,8 +60,10 @@ def predict(
     image is taken to be a face, cropped. Probabilities are at the temperature that the weights' card names, if any.
 
     Args:
-      restored: restored weights: `.predict["logits"]`, `.variables`, `.spec` (`classes`, `image`) and `.card`.
-      paths: see `fergen.data.inputs.read`.
+      weights: `.spec` (`classes`, `image`); and restored ones, `.predict["logits"]`, `.variables` and `.card`, or those
+        of a file that another program runs, `.probabilities(images, batch)`.
+      paths: see `fergen.data.inputs.read`, as for the next.
+      decoder: of images.
       batch: images per compiled call, at most.
       thumbnails: how many of the first images to return, for a picture.
       quiet: show no progress.
@@ -73,25 +74,36 @@ def predict(
     Raises:
       BadInput: see `fergen.data.inputs.read`.
     """
-    size = restored.spec["image"]
+    size = weights.spec["image"]
+    probabilities = getattr(weights, "probabilities", None) or of_restored(weights)
     shape, channels = (size["height"], size["width"]), size["channels"]
     sources: list[str | int] = []
     shown: list[np.ndarray] = []
-    logits: list[np.ndarray] = []
-    source = inputs.read(paths)
+    found: list[np.ndarray] = []
+    source = inputs.read(paths, decoder)
     with Progress(None, label="predict", quiet=quiet) as progress:
         while part := list(islice(source, _BATCHES * batch)):
             # A few images get a small batch; once a block was full, all later calls have its shape.
-            batch = batch if logits else min(batch, len(part))
+            batch = batch if found else min(batch, len(part))
             for item in part[: max(0, thumbnails - len(shown))]:
                 shown.append(_thumbnail(item))
             pixels = np.stack([item.decode(shape, channels) for item in part])
             sources += [item.source for item in part]
-            logits.append(predictions.logits(restored.predict["logits"], restored.variables, pixels, batch=batch))
+            found.append(probabilities(pixels, batch))
             progress.update(len(part))
-    temperature = restored.card.get("temperature", 1.0)
-    probabilities = softmax(np.concatenate(logits), temperature).astype(np.float32)
-    return Predictions(sources, tuple(restored.spec["classes"]), probabilities, shown)
+    return Predictions(sources, tuple(weights.spec["classes"]), np.concatenate(found), shown)
+
+
+def of_restored(restored: Any) -> Callable[[np.ndarray, int], np.ndarray]:
+    """Return (images uint8 [n, h, w, c], images per compiled call) -> probabilities float32 [n, C]."""
+    from fergen.evals import predictions
+    from fergen.metrics.calibration import softmax
+
+    def probabilities(images: np.ndarray, batch: int) -> np.ndarray:
+        logits = predictions.logits(restored.predict["logits"], restored.variables, images, batch=batch)
+        return softmax(logits, restored.card.get("temperature", 1.0)).astype(np.float32)
+
+    return probabilities
 
 
 def _thumbnail(item: inputs.Input) -> np.ndarray:

@@ -31,11 +31,16 @@ class Classifier:
 
 
 def load(reference: str) -> Classifier:
-    """Load a classifier: any reference to weights.
+    """Load a classifier: any reference to weights, or a .onnx file of `fergen export`, which needs no jax.
 
     Raises:
         BadInput: nothing is there, it is damaged, or it is no classifier.
     """
+    if reference.endswith(".onnx"):
+        from fergen.export import runtime
+
+        net = runtime.classifier(reference)
+        return Classifier(reference, net.classes, net.size, net.channels, net.card, net.probabilities)
     from fergen.evals import predictions
     from fergen.metrics.calibration import softmax
     from fergen.train.restore import restore

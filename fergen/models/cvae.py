@@ -102,7 +102,7 @@ class Encoder(nn.Module):
             for block in range(depth):
                 x = Block(self.dtype, name=f"stage{stage}_block{block}")(x, style)
         x = Modulated(self.dtype, name="out_modulated")(x, style)
-        x = x.reshape(len(x), -1).astype(jnp.float32)
+        x = x.reshape(x.shape[0], -1).astype(jnp.float32)
         # At first z is hardly noisy and of size 1, so that the decoder learns from it before the KL term weighs.
         mean = nn.Dense(self.latent, name="mean")(x)
         logvar = nn.Dense(self.latent, kernel_init=nn.initializers.normal(1e-3), name="logvar")(x) - 2
@@ -134,7 +134,7 @@ class Decoder(nn.Module):
         label = nn.Embed(self.num_classes, EMBEDDING, embedding_init=normal_init, dtype=self.dtype, name="label")
         style = nn.silu(label(labels) + nn.Dense(EMBEDDING, dtype=self.dtype, name="style")(z))
         x = nn.Dense(height * width * self.widths[-1], dtype=self.dtype, name="in")(z)
-        x = x.reshape(len(z), height, width, self.widths[-1])
+        x = x.reshape(z.shape[0], height, width, self.widths[-1])
         for stage in reversed(range(len(self.widths))):
             for block in range(self.depths[stage]):
                 x = Block(self.dtype, name=f"stage{stage}_block{block}")(x, style)
@@ -190,8 +190,8 @@ def transport(
 
     def by_time(x: jax.Array, t: jax.Array) -> jax.Array:
         if back:
-            return -jnp.pi / 2 * velocity(x, jnp.full(len(x), 1 - t))
-        return jnp.pi / 2 * velocity(x, jnp.full(len(x), t))
+            return -jnp.pi / 2 * velocity(x, jnp.full(x.shape[0], 1 - t))
+        return jnp.pi / 2 * velocity(x, jnp.full(x.shape[0], t))
 
     for i in range(steps):
         x = ode.step("heun", by_time, x, i, steps)

@@ -102,7 +102,7 @@ class Block(nn.Module):
 
         if self.level == 0:
             const = self.param("const", nn.initializers.normal(1.0), (size, size, features))
-            x = jnp.broadcast_to(const, (len(ws), *const.shape)).astype(self.dtype)
+            x = jnp.broadcast_to(const, (ws.shape[0], *const.shape)).astype(self.dtype)
             x, layers = layer("conv1", x, 0), 1
         else:
             x, layers = x.astype(self.dtype), 2

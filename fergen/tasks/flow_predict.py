@@ -106,14 +106,14 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
 
     def velocity(variables, x, time, labels, augmentation=None):
         if augmentation is None:
-            augmentation = unaugmented(spec, len(x))
+            augmentation = unaugmented(spec, x.shape[0])
         return module.apply(variables, x, time, labels, augmentation, train=False)
 
     def guided(variables, labels):
         """Return (x [n, ...], time, a scalar) -> velocity under guidance."""
 
         def alone(x, time):
-            return velocity(variables, x, jnp.full(len(x), time), labels)
+            return velocity(variables, x, jnp.full(x.shape[0], time), labels)
 
         def both(x, time):
             # Both halves of a row lie beside each other, so that a batch split over devices stays where it is.

@@ -126,7 +126,7 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
         return jax.random.normal(key, tuple(spec["latent"]))
 
     def styles(variables, latents, labels):
-        labels = encoded(labels, classes)[:, :classes] if classes else jnp.zeros((len(latents), 0))
+        labels = encoded(labels, classes)[:, :classes] if classes else jnp.zeros((latents.shape[0], 0))
         own = part(variables, "generator", "mapping")
         w = networks.mapping.apply({"params": own["params"]}, latents, labels)
         ws = jnp.repeat(w[:, None], networks.synthesis.layout.styles, axis=1)

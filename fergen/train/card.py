@@ -1,4 +1,4 @@
-"""Weights of a run as one file to hand on, with a card that says what they are and how good."""
+"""A card of weights, which says what they are, how good, and for what; and a run's weights as one file with theirs."""
 
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,14 @@ GENERATES = (
     "Generates faces of people who do not exist, with an expression as the pictures that it learned from show it. For"
     " research and to train recognisers; not to deceive. It repeats the biases of those pictures."
 )
+LIMITS = (
+    "It answers whatever it is shown: that there is a face, cropped like those it learned from, is the caller's to see"
+    " to. Labels of expressions are opinions, on which people often differ; its probabilities say where it is unsure."
+)
+GENERATOR_LIMITS = (
+    "What it draws under a name is what its pictures' labels call so, mistakes included. Rare expressions come out less"
+    " varied and less sure."
+)
 
 
 def hand_on(reference: str, out: str | Path, *, scored: str | Path | None = None, bf16: bool = False) -> dict[str, Any]:
@@ -50,24 +58,51 @@ def hand_on(reference: str, out: str | Path, *, scored: str | Path | None = None
         raise BadInput(f"{out}: expected a name ending in .safetensors")
     found = restore(reference)
     spec, variables = for_use(found)
-    classifies = spec["task"] == "classifier"
+    card = {**card_of(found, scored=scored), "stored": "bfloat16 parameters" if bf16 else "float32"}
+    # The run's own weights are in the file's lineage: rounded to bfloat16 they have another hash, and are no others.
+    digest = weights.write(out, variables, spec=spec, lineage=found.lineage, card=card, bf16=bf16)
+    return {**card, "hash": digest}
+
+
+def card_of(found: Restored, *, scored: str | Path | None = None) -> dict[str, Any]:
+    """Return the card of restored weights: config, step, data, use, limits, licence, privacy, and scores if there are.
+
+    Args:
+        found: the weights; scores and temperature of a card that they carry are kept.
+        scored: folder that `fergen eval` wrote for these weights, for its scores.
+
+    Raises:
+        BadInput: the folder of scores is wrong.
+    """
+    classifies = found.spec["task"] == "classifier"
     config, privacy = found.card.get("config", {}), found.card.get("privacy")
     if privacy:
         # Who knows it draws the noise again: see fergen.tasks.private.
         config = {name: value for name, value in config.items() if name != "seed"}
     card: dict[str, Any] = {
+        **found.card,
         "config": config,
         "step": found.step if found.step is not None else found.card.get("step"),
         "data": found.lineage["data"],
-        "stored": "bfloat16 parameters" if bf16 else "float32",
         "use": RECOGNISES if classifies else GENERATES,
-        **({"privacy": privacy} if privacy else {}),
+        "limits": LIMITS if classifies else GENERATOR_LIMITS,
+        "licence": licence_of(found.lineage),
     }
     if scored:
         card |= (scores_of if classifies else scores_of_generator)(Path(scored), found.hash)
-    # The run's own weights are in the file's lineage: rounded to bfloat16 they have another hash, and are no others.
-    digest = weights.write(out, variables, spec=spec, lineage=found.lineage, card=card, bf16=bf16)
-    return {**card, "hash": digest}
+    return card
+
+
+def licence_of(lineage: dict[str, Any]) -> str:
+    """Say under what terms weights may be used, as far as their lineage tells."""
+    pictures = sorted({name for name in lineage["data"].values() if not name.startswith("procedural")})
+    ours = "Apache-2.0, as fergen itself, as far as it is ours to give."
+    if not pictures:
+        return f"{ours} Its lineage names no set of pictures but drawn ones."
+    return (
+        f"{ours} The pictures that it learned from ({', '.join(pictures)}) come under terms of their own, which may"
+        " allow research alone: see to them before any other use."
+    )
 
 
 def for_use(found: Restored) -> tuple[dict[str, Any], dict[str, Any]]:

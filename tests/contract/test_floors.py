@@ -24,7 +24,9 @@ FLOORS = (
     ("commands",),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-HOST = re.compile(r"fergen(\.(main|data\b.*|core\.(errors|paths|config|record|clock|lineage|flags|arrays)))?")
+HOST = re.compile(
+    r"fergen(\.(main|data\b.*|core\.(errors|paths|config|record|clock|lineage|flags|arrays)|export\.(runtime|flow_sampler)))?"
+)
 NETWORKS = re.compile(r"fergen\.(nn|models)\b.*")
 OURS = ("fergen", "configs", "launch")
 ACCELERATED = {"jax", "jaxlib", "flax", "optax", "orbax"}
