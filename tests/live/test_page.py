@@ -113,6 +113,12 @@ def test_it_abstains_where_nothing_is_probable(classifier):
     assert "fg-best" not in html
 
 
+def test_an_exported_classifier_has_no_gradients(classifier):
+    exported = Reader(Classifier("x.onnx", classifier.classes, (48, 48), 1, {}, classifier.probabilities))
+    assert "looks happy" in classify.answer(exported, _png(page_world.astronaut()), False, False)
+    assert "an .onnx file has none" in classify.answer(exported, _png(page_world.astronaut()), False, True)
+
+
 def test_a_crowd_is_read_up_to_a_limit(classifier):
     reader = Reader(classifier)
     vars(reader)["detector"] = lambda image: [detect.Face((0.0, 0.0, 50.0, 50.0), 1.0)] * 40

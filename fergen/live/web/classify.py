@@ -15,9 +15,9 @@ def answer(reader: Reader, sent: Any, whole: bool, explain: bool) -> str:
     """Read a picture that was sent; what is wrong with it stands in place of the result."""
     try:
         image = pictures.read(sent)
+        found = reader.read(image, whole=whole, maps=tuple(MAPS) if explain else ())
     except BadInput as error:
         return markup.notice(str(error))
-    found = reader.read(image, whole=whole, maps=tuple(MAPS) if explain else ())
     return page_of(image, found, reader.classifier.classes)
 
 
@@ -27,9 +27,9 @@ def frame(reader: Reader, sent: Any, explain: bool) -> str:
         return markup.hint(START)
     try:
         image = pictures.read(sent)
+        found = reader.read(image, maps=("grad_cam",) if explain else ())
     except BadInput as error:
         return markup.notice(str(error))
-    found = reader.read(image, maps=("grad_cam",) if explain else ())
     return page_of(image, found, reader.classifier.classes, moving=True)
 
 

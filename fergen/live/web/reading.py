@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fergen.core.errors import BadInput
 from fergen.data import detect
 from fergen.data.align import crop
 from fergen.live.abstention import THRESHOLD, UNCERTAIN, named
@@ -58,7 +59,13 @@ class Reader:
 
     @cached_property
     def restored(self):
-        """The classifier's weights, for its gradients."""
+        """The classifier's weights, for its gradients.
+
+        Raises:
+            BadInput: it is an exported file, which has none.
+        """
+        if self.classifier.name.endswith(".onnx"):
+            raise BadInput("What the network goes by takes gradients, and an .onnx file has none: give its weights.")
         from fergen.train.restore import restore
 
         return restore(self.classifier.name)
