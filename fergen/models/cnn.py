@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.norm import checked_norm
+from fergen.nn.probe import probed
 
 STEM = ("block1_conv1",)
 HEAD = ("fc3",)
@@ -36,6 +37,8 @@ class CNN(nn.Module):
         for block, (filters, rate) in enumerate(zip(self.filters, self.dropouts), start=1):
             for i in (1, 2):
                 x = nn.relu(layer(x, filters, 3, (f"block{block}_conv{i}", f"block{block}_bn{i}")))
+            if block == len(self.filters):
+                x = probed(self, x)
             self.sow("intermediates", f"stage{block}", x)
             x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
             x = nn.Dropout(rate, deterministic=not train)(x)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.norm import checked_norm
+from fergen.nn.probe import probed
 
 STEM = ("conv1",)
 HEAD = ("fc2",)
@@ -33,6 +34,8 @@ class CNNSimple(nn.Module):
         for i, filters in enumerate(self.filters, start=1):
             x = layer(x, filters, 3, (f"conv{i}", f"bn{i}"))
             x = nn.relu(x)
+            if i == len(self.filters):
+                x = probed(self, x)
             self.sow("intermediates", f"stage{i}", x)
             x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
         self.sow("intermediates", "feature_map", x)

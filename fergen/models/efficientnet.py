@@ -16,6 +16,7 @@ from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.drop_path import DropPath
 from fergen.nn.pool import global_average
+from fergen.nn.probe import probed
 from fergen.nn.squeeze_excite import SqueezeExcite
 
 STEM = ("features_0_0", "conv_stem")
@@ -141,6 +142,7 @@ class EfficientNet(nn.Module):
         last = len(stages) + 1
         names = ("conv_head", "bn1") if lite else (f"features_{last}_0", f"features_{last}_1")
         x = activation(layer(x, LAST, 1, names))
+        x = probed(self, x)
         self.sow("intermediates", "feature_map", x)
         x = global_average(x)
         self.sow("intermediates", "features", x)

@@ -15,6 +15,7 @@ from flax import linen as nn
 from fergen.core.errors import BadInput
 from fergen.nn.conv import Conv
 from fergen.nn.norm import checked_norm, norm_of
+from fergen.nn.probe import probed
 
 
 class Fernet(nn.Module):
@@ -56,6 +57,7 @@ class Fernet(nn.Module):
                 y = conv_norm(y, width, f"stage{stage}_block{block}_b", zero=True)
                 x = nn.relu(x + y)
             self.sow("intermediates", f"stage{stage + 1}", x)
+        x = probed(self, x)
         self.sow("intermediates", "feature_map", x)
         x = x.mean((1, 2))
         self.sow("intermediates", "features", x)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.pool import global_average
+from fergen.nn.probe import probed
 from fergen.nn.squeeze_excite import SqueezeExcite
 
 STEM = ("features_0_0",)
@@ -120,6 +121,7 @@ class MobileNetV3(nn.Module):
             self.sow("intermediates", f"stage{i}", x)
         last = len(rows) + 1
         x = nn.hard_swish(layer(x, 6 * rows[-1].out, 1, (f"features_{last}_0", f"features_{last}_1")))
+        x = probed(self, x)
         self.sow("intermediates", "feature_map", x)
         x = nn.Dense(hidden, dtype=self.dtype, name="classifier_0")(global_average(x))
         x = nn.hard_swish(x)

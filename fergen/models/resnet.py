@@ -14,6 +14,7 @@ from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.drop_path import DropPath
 from fergen.nn.norm import checked_norm
 from fergen.nn.pool import global_average
+from fergen.nn.probe import probed
 
 # The first convolution and the last dense layer: what conversion adapts to the channels and classes at hand.
 STEM = ("conv1",)
@@ -91,6 +92,7 @@ class ResNet(nn.Module):
                     name=f"layer{stage + 1}_{i}",
                 )(x)
             self.sow("intermediates", f"stage{stage + 1}", x)
+        x = probed(self, x)
         self.sow("intermediates", "feature_map", x)
         x = global_average(x)
         self.sow("intermediates", "features", x)

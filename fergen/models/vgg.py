@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv import Conv
 from fergen.nn.pool import adaptive_average, global_average
+from fergen.nn.probe import probed
 
 STEM = ("features_0",)
 HEAD = ("classifier_6",)
@@ -52,6 +53,8 @@ class VGG(nn.Module):
                         name=f"features_{index + 1}",
                     )(x)  # fmt: skip
                 x = nn.relu(x)
+                if (stage, i) == (len(FILTERS), count):
+                    x = probed(self, x)
                 self.sow("intermediates", f"relu{stage}_{i}", x)
                 index += 3 if self.batch_norm else 2
             x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))

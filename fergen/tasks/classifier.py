@@ -18,6 +18,7 @@ from fergen.core.errors import BadInput
 from fergen.core.keys import named
 from fergen.data.dataset import Split
 from fergen.losses.classification import balanced_weights, cross_entropy, weighted_mean
+from fergen.nn.probe import COLLECTION, NAME
 from fergen.optim import build as optim
 from fergen.optim.ema import ema_update
 from fergen.optim.private import share_above
@@ -250,6 +251,8 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
     `maps(variables, images)`: -> name -> feature maps [b, h', w', c'], all that the model sows: its stages from the
     input on (stage1, stage2, ...; VGG's are relu1_1, relu1_2, ...), and the last, feature_map. What is not used costs
     nothing in a compiled call.
+    `probe(variables, images, added=None)`: -> logits float32 [b, k], and the activations [b, h', w', c'] of the last
+    convolution; `added` to them, of their shape, the logits are those of what follows: see `fergen.nn.probe`.
     """
     module = network_of(spec)
 
@@ -266,6 +269,13 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
         return sown(variables, images)["features"].astype(jnp.float32)
 
     def maps(variables, images):
-        return {name: value for name, value in sown(variables, images).items() if name != "features"}
+        found = sown(variables, images)
+        return {name: value for name, value in found.items() if name not in ("features", NAME)}
 
-    return {"logits": logits, "features": features, "maps": maps}
+    def probe(variables, images, added=None):
+        probes = {} if added is None else {COLLECTION: {NAME: added}}
+        x = normalise(conform(images, spec), spec)
+        found, seen = module.apply({**variables, **probes}, x, train=False, mutable=["intermediates"])
+        return found.astype(jnp.float32), seen["intermediates"][NAME][0].astype(jnp.float32)
+
+    return {"logits": logits, "features": features, "maps": maps, "probe": probe}

@@ -1,0 +1,1 @@
+"""The web page: classify, generate, edit, and look at runs."""
