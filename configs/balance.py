@@ -13,7 +13,7 @@ def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("balance")
     c.classifier = "fer2013_cnn_quarter"
-    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae"})
+    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
     c.fill = 0.6  # every class is filled up to this share of the largest
     c.sampling = ()  # flags of fergen sample: a filter, a truncation
     c.plain = ("augment.flip=0.0", "augment.rotate=0.0", "augment.scale=0.0", "augment.translate=0.0")

@@ -12,7 +12,7 @@ from configs.defaults import study
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("feature_space")
-    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae"})
+    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
     c.n = 1000  # faces of each source
     c.features = ("lite0@128", "fer2013_judge")
     c.methods = ("tsne",)  # and umap, with the extra of that name

@@ -12,7 +12,7 @@ from configs.defaults import study
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("privacy")
-    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae"})
+    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
     c.classifiers = ml_collections.ConfigDict({"fer2013_small": "fer2013_small"})  # attacked as well
     c.n = 3000  # faces of each generator, and of members and others in an attack
     c.features = ("fer2013_judge", "lite0@48")  # and faces.onnx, a face-embedding network of yours

@@ -3,7 +3,7 @@
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen study --config=transfer --workdir=runs/transfer
 
-Generators are named by their weights, or as config=NAME of one to train first.
+Generators are named by their weights, as fer2013_cvae, which ships, or as config=NAME of one to train first.
 """
 
 import ml_collections
@@ -15,7 +15,7 @@ def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("transfer")
     c.classifiers = ("fer2013_cnn_quarter",)
-    c.generators = ml_collections.ConfigDict({"cvae": "runs/fer2013_cvae", "flow": "runs/fer2013_flow_small"})
+    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
     c.times = (1.0, 2.0)  # synthetic faces alone, in multiples of the real ones
     c.ratios = (1.0,)  # synthetic faces beside all real ones
     # Flags of fergen sample: other forms of each generator's faces, in the real ones' number.

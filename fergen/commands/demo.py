@@ -1,7 +1,7 @@
 """Serve a web page: read faces on pictures or before the camera, make faces, edit them, look at runs.
 
   fergen demo
-  fergen demo --generators runs/fer2013_cvae runs/fer2013_flow_small --runs=runs
+  fergen demo --generators fer2013_cvae runs/fer2013_stylegan2_small --runs=runs
   fergen demo --weights=runs/x@best --generators faces.safetensors --port=8000
   fergen demo --host=0.0.0.0
 
@@ -28,7 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--weights", default="fer2013_small", metavar="REF", help="the classifier: run, file or name (%(default)s)"
     )
     parser.add_argument(
-        "--generators", nargs="+", default=[], metavar="REF", help="generators to make faces with; a StyleGAN2 to edit"
+        "--generators",
+        nargs="*",
+        default=["fer2013_cvae"],
+        metavar="REF",
+        help="generators to make faces with; a StyleGAN2 to edit (default: fer2013_cvae, which ships)",
     )
     parser.add_argument("--runs", metavar="DIR", help="a folder of runs to look at")
     parser.add_argument("--host", default="127.0.0.1", help="name or address to listen at (%(default)s)")
