@@ -82,7 +82,7 @@ def replay(folder: Path, names: Sequence[str], target: np.ndarray, filtered: boo
 def sweep(folder: Path) -> None:
     """Remove the temporary files of writes that a kill cut off; the lock is held, so none is at work."""
     for name in ("images-", "rows-", layout.ABOUT):
-        for path in folder.glob(f".{name}*"):
+        for path in folder.glob(f".*.{name}*"):
             path.unlink()
 
 
