@@ -15,7 +15,7 @@ def config(study: str) -> ml_collections.ConfigDict:
     c.data = "fer2013"
     c.split = "public"  # of that set; no run sees it before it is measured on it
     c.seeds = 2
-    c.steps = 1500  # optimiser steps of every classifier, whatever it is trained on
+    c.steps = 1200  # optimiser steps of every classifier, whatever it is trained on
     c.overrides = ml_collections.ConfigDict()
     c.overrides.classifiers = ()  # fields of all trainings of classifiers, "batch_size=64"
     c.overrides.generators = ()
