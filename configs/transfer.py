@@ -3,7 +3,7 @@
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen study --config=transfer --workdir=runs/transfer
 
-Measured with fer2013_cvae, plain, x1, x2 and beside real faces (2 seeds, 2 cores, 29 min with local:parallel=2): see
+Measured with fer2013_cvae, plain, x1, x2 and beside real faces (2 seeds, 2 cores, 25 min with local:parallel=2): see
 the README's table; .29 from synthetic faces alone against .55 from real ones.
 
 Generators are named by their weights, as fer2013_cvae, which ships, or as config=NAME of one to train first.

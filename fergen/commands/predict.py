@@ -29,7 +29,6 @@ from fergen.core.paths import atomic_write
 HELP = "classify images, folders of images or a CSV of pixels"
 SHOWN = 24
 NAMED = 5  # photographs without a face
-SIDE = 1280  # pixels of the longer side in which faces are looked for
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -105,8 +104,7 @@ def run(args: argparse.Namespace) -> None:
     if args.detect is not None:
         from fergen.data import detect
 
-        # What a camera of today takes has millions of pixels: looked at whole, a photograph would take seconds.
-        find = detect.within(detect.detector(args.detect or detect.DEFAULT), SIDE)
+        find = detect.within(detect.detector(args.detect or detect.DEFAULT))
     found = predict(
         args.paths,
         args.weights,

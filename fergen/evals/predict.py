@@ -101,7 +101,7 @@ def predict(
     if find is not None:
         from fergen.data import found as finding
 
-        source = finding.faces(source, find, missed.append)
+        source = finding.faces(source, find, shape, channels, missed.append)
     with Progress(None, label="predict", quiet=quiet) as progress:
         while part := list(islice(source, _BATCHES * batch)):
             # A few images get a small batch; once a block was full, all later calls have its shape.

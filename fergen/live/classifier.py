@@ -41,19 +41,17 @@ def load(reference: str) -> Classifier:
 
         net = runtime.classifier(reference)
         return Classifier(reference, net.classes, net.size, net.channels, net.card, net.probabilities)
-    from fergen.evals import predictions
-    from fergen.metrics.calibration import softmax
+    from fergen.evals.predict import of_restored
     from fergen.train.restore import restore
 
     found = restore(reference)
-    spec, card = found.spec, found.card
+    spec = found.spec
     if spec["task"] != "classifier":
         raise BadInput(f"weights '{reference}': expected a classifier, found a {spec['task']}")
-    image = spec["image"]
+    image, predicted = spec["image"], of_restored(found)
     size = (image["height"], image["width"])
 
     def probabilities(images: np.ndarray) -> np.ndarray:
-        logits = predictions.logits(found.predict["logits"], found.variables, images, batch=len(images))
-        return softmax(logits, card.get("temperature", 1.0)).astype(np.float32)
+        return predicted(images, len(images))
 
-    return Classifier(reference, tuple(spec["classes"]), size, image["channels"], card, probabilities)
+    return Classifier(reference, tuple(spec["classes"]), size, image["channels"], found.card, probabilities)

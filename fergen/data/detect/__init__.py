@@ -40,6 +40,8 @@ Detector = Callable[[np.ndarray], list[Face]]
 # By measurement, see `fergen.data.detect.mtcnn`.
 DEFAULT = "mtcnn"
 SMALLEST = 24
+# Pixels of the longer side in which the faces of a photograph are looked for, see `within`.
+SIDE = 1280
 
 
 def detector(name: str = DEFAULT, *, smallest: int = SMALLEST) -> Detector:
@@ -66,7 +68,7 @@ def largest(faces: Sequence[Face]) -> Face:
     return max(faces, key=lambda face: face.box[2] * face.box[3])
 
 
-def within(find: Detector, side: int) -> Detector:
+def within(find: Detector, side: int = SIDE) -> Detector:
     """Let a detector look at pictures shrunk to at most so many pixels a side; its faces are in the whole's pixels.
 
     A camera's picture has millions of pixels, and a face that is worth classifying fills more than a few of them:

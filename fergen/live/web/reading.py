@@ -55,7 +55,7 @@ class Reader:
     @cached_property
     def detector(self) -> detect.Detector:
         """The detector of faces."""
-        return detect.detector()
+        return detect.within(detect.detector())
 
     @cached_property
     def restored(self):
