@@ -16,5 +16,6 @@ def get_config(arg: str = ""):
     c.augment.mirror = 0.0  # the light and the head's turn say which side is which; there are faces enough
     c.model.conditioning = "reacgan"
     c.loss.classes = 0.5
+    c.loss.interval = 4
     c.epochs = 11.0
     return gan.finish(c, arg)

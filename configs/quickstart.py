@@ -27,7 +27,7 @@ def get_config(arg: str = ""):
     muon = ("optim.name=muon", "optim.lr=4e-3", "batch_size=64")
     c.overrides.judge = ("epochs=3.0", *muon)
     c.overrides.guide = ("epochs=2.0", "model.filters=(24,48,96)", *muon)
-    c.overrides.generator = ("epochs=5.5", "model.depths=(1,1,1)")
+    c.overrides.generator = ("epochs=5.5",)
     c.features = ("lite0@128",)  # feature spaces of the distances
     c.n = 500  # generated faces of all classes together
     c.per_class = 70

@@ -21,6 +21,9 @@ def config() -> ml_collections.ConfigDict:
     c.augment = ml_collections.ConfigDict(dict.fromkeys(AUGMENT))  # None is off
     c.loss.label_smoothing = 0.0
     c.loss.class_weights = "none"  # or balanced: n / (k n_c)
+    c.teachers = ml_collections.ConfigDict()
+    c.teachers.references = ()  # weights of frozen classifiers whose mean answer ...
+    c.teachers.weight = 0.7  # ... is so much of what is learned, labels the rest
     c.sam = 0.0  # radius of sharpness-aware minimisation; 0 for none
     return c
 

@@ -1,4 +1,4 @@
-"""The classifier: softmax cross-entropy on labels or label distributions.
+"""The classifier: softmax cross-entropy on labels, label distributions, or what teachers say.
 
 With --config.privacy.epsilon its gradients are differentially private: see `fergen.tasks.private`.
 """
@@ -24,8 +24,9 @@ from fergen.optim.ema import ema_update
 from fergen.optim.private import share_above
 from fergen.optim.sam import sam_gradient
 from fergen.tasks import private
+from fergen.tasks import teachers as teaching
 from fergen.tasks.network import image_of, network_of
-from fergen.tasks.state import Fixed, State, new_net, updated
+from fergen.tasks.state import Fixed, State, new_net, recorded, updated
 
 # What the loop measures along training: a file of fergen/evals.
 EVALUATOR = "validation"
@@ -48,6 +49,7 @@ class Task:
         ema: decay per step of the moving average; 0 for none.
         sam: radius of sharpness-aware minimisation; 0 for none.
         privacy: differentially private training; None for none.
+        teachers: frozen classifiers that it learns from beside the labels; None for none.
     """
 
     spec: dict[str, Any]
@@ -60,6 +62,7 @@ class Task:
     ema: float
     sam: float
     privacy: private.Privacy | None = None
+    teachers: teaching.Teachers | None = None
 
     def init(self, key: jax.Array, batch_spec: Mapping[str, jax.ShapeDtypeStruct]) -> State:
         """Initialise from shapes alone.
@@ -81,7 +84,7 @@ class Task:
             batch: image uint8 [b, h, w, c], label int32 [b], optional soft float32 [b, k], weight float32 [b]; of
                 private training, mask float32 [b].
             key: this step's random key.
-            frozen: unused; a classifier trains without fixed networks.
+            frozen: variables of the teachers.
 
         Returns:
             The next state, and scalars: loss, accuracy (against the label of highest mass after mixing), norms.
@@ -89,6 +92,9 @@ class Task:
         net = state.nets["classifier"]
         soft = batch.get("soft", jax.nn.one_hot(batch["label"], len(self.spec["classes"])))
         images, soft = self.augment(named(key, "augment"), to_float(batch["image"]), soft)
+        asked = soft.argmax(-1)
+        if self.teachers:
+            soft = self.teachers.target(frozen, images, soft)
         x = normalise(images, self.spec)
 
         def loss_fn(params, x, soft, weight, key):
@@ -119,7 +125,7 @@ class Task:
 
         metrics = {
             "loss": loss,
-            "accuracy": weighted_mean((logits.argmax(-1) == soft.argmax(-1)).astype(jnp.float32), mask=mask),
+            "accuracy": weighted_mean((logits.argmax(-1) == asked).astype(jnp.float32), mask=mask),
             "learning_rate": self.rate(state.step),
             **extra,
             **{f"norm/{name}": value for name, value in norms.items()},
@@ -138,21 +144,21 @@ class Task:
 
 
 def references(config) -> dict[str, str]:
-    """Return the fixed networks that training needs: none."""
-    return {}
+    """Return the fixed networks that training needs: the teachers."""
+    return teaching.references(config)
 
 
 def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     """Build the task of a config.
 
     Args:
-        config: fields model, optim, augment, loss, ema, sam, privacy, precision.
+        config: fields model, optim, augment, loss, teachers, ema, sam, privacy, precision.
         train: the training set, for its classes, image shape, mean, std, and counts of labels.
         steps: optimiser steps of the whole run, for the schedule.
         fixed: the networks of `references`.
 
     Raises:
-        BadInput: a field is out of range, or does not go with private training.
+        BadInput: a field is out of range, or does not go with private training; a teacher is none.
     """
     if not 0 <= config.loss.label_smoothing < 1:
         raise BadInput(f"--config.loss.label_smoothing={config.loss.label_smoothing}: expected a share in [0, 1)")
@@ -169,6 +175,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         "std": list(data.std),
         "data": {"hash": data.hash, "split": train.name},
     }
+    for role in fixed:
+        spec |= recorded(role, fixed)
     privacy = private.privacy_of(config, len(train), steps)
     if privacy:
         require_apart(config, spec)
@@ -183,6 +191,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         ema=config.ema,
         sam=config.sam,
         privacy=privacy,
+        teachers=teaching.teachers_of(config, data.classes, fixed),
     )
 
 

@@ -93,12 +93,30 @@ class Task:
 
     @property
     def parts(self) -> dict[str, Callable]:
-        """The steps before the game, where there are such, and those of the game."""
-        return ({"start": partial(self.begin, self.start)} if self.start else {}) | {"game": self.step}
+        """The steps before the game, where there are such; those of the game; of these, those with penalties.
+
+        Steps with and without are programs of their own, for XLA's CPU backend runs a branch on one core.
+        """
+        starts = {"start": partial(self.begin, self.start)} if self.start else {}
+        if self.interval == 1:
+            return starts | {"game": self.step}
+        return starts | {"game": partial(self.step, penalised=False), "penalised": self.step}
 
     def due(self, step: int) -> tuple[str, ...]:
         """Return the part that the step of a number is."""
-        return ("start",) if self.start and step < self.start.steps else ("game",)
+        if self.start and step < self.start.steps:
+            return ("start",)
+        return ("penalised",) if self.interval > 1 and step % self.interval == 0 else ("game",)
+
+    @property
+    def interval(self) -> int:
+        """Steps between penalties, which are so many times as strong: Karras et al. 2020 (arXiv:1912.04958), 3.1."""
+        return self.loss["interval"] if self.penalties else 1
+
+    @property
+    def penalties(self) -> bool:
+        """Whether the critic has any."""
+        return bool(self.loss["r1"] or self.loss["r2"])
 
     def begin(
         self, start: Start, state: State, batch: dict, key: jax.Array, frozen: dict
@@ -111,7 +129,9 @@ class Task:
         nets = {**state.nets, "encoder": encoder, "generator": g}
         return state.replace(step=state.step + 1, nets=nets), metrics
 
-    def step(self, state: State, batch: dict, key: jax.Array, frozen: dict) -> tuple[State, dict[str, jax.Array]]:
+    def step(
+        self, state: State, batch: dict, key: jax.Array, frozen: dict, *, penalised: bool = True
+    ) -> tuple[State, dict]:
         """Take one step of the critic, then one of the generator, each with latents of its own.
 
         Args:
@@ -119,6 +139,7 @@ class Task:
             batch: image uint8 [b, h, w, c], label int32 [b].
             key: this step's random key.
             frozen: variables of `guide` and `maps`, where there are such.
+            penalised: with the critic's penalties, where it has such.
 
         Returns:
             The next state, and scalars: loss (the sum of both nets'), its terms, mean logits, norms.
@@ -153,11 +174,11 @@ class Task:
             for gamma, seen, theirs in ((loss["r1"], reals, labels), (loss["r2"], fakes, asked)):
                 if gamma:
                     total += gamma * adversarial.zero_centred_penalty(lambda x, y=theirs: judge(x, y).logits, seen)
-            return total
+            return self.interval * total
 
         (d_loss, (d_terms, real, fake, collections)), grads = jax.value_and_grad(critic_loss, has_aux=True)(d.params)
-        if loss["r1"] or loss["r2"]:
-            d_terms["penalty"], more = lazily(jax.value_and_grad(penalties), d.params, state.step, loss["interval"])
+        if penalised and self.penalties:
+            d_terms["penalty"], more = jax.value_and_grad(penalties)(d.params)
             grads = optax.tree.add(grads, more)
         d, d_norms = updated(d, self.tx["critic"], grads, collections)
 
@@ -305,18 +326,3 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         maps=maps_of(config, fixed),
         start=start,
     )
-
-
-def lazily(gradient: Callable, params: Any, step: jax.Array, interval: int) -> tuple[jax.Array, Any]:
-    """Compute a penalty and its gradient every `interval` steps, so many times as strong; zeros in between.
-
-    Karras et al. 2020 (arXiv:1912.04958), section 3.1, "lazy regularization".
-    """
-
-    def due(params):
-        return jax.tree.map(lambda x: interval * x, gradient(params))
-
-    def between(params):
-        return jnp.zeros(()), optax.tree.zeros_like(params)
-
-    return due(params) if interval == 1 else jax.lax.cond(step % interval == 0, due, between, params)
