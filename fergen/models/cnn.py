@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.norm import checked_norm
+from fergen.nn.pool import max_pool
 from fergen.nn.probe import probed
 
 STEM = ("block1_conv1",)
@@ -40,7 +41,7 @@ class CNN(nn.Module):
             if block == len(self.filters):
                 x = probed(self, x)
             self.sow("intermediates", f"stage{block}", x)
-            x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
+            x = max_pool(x)
             x = nn.Dropout(rate, deterministic=not train)(x)
         self.sow("intermediates", "feature_map", x)
         # Channels first, as the source flattens (512 x 3 x 3 for 48-pixel images).

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from fergen.core.errors import BadInput
 from fergen.nn.conv_norm import ConvNorm
 from fergen.nn.norm import checked_norm
+from fergen.nn.pool import max_pool
 from fergen.nn.probe import probed
 
 STEM = ("conv1",)
@@ -37,7 +38,7 @@ class CNNSimple(nn.Module):
             if i == len(self.filters):
                 x = probed(self, x)
             self.sow("intermediates", f"stage{i}", x)
-            x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
+            x = max_pool(x)
         self.sow("intermediates", "feature_map", x)
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)
         x = nn.Dropout(self.dropout, deterministic=not train)(x)

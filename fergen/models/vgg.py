@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from fergen.core.errors import BadInput
 from fergen.nn.conv import Conv
-from fergen.nn.pool import adaptive_average, global_average
+from fergen.nn.pool import adaptive_average, global_average, max_pool
 from fergen.nn.probe import probed
 
 STEM = ("features_0",)
@@ -57,7 +57,7 @@ class VGG(nn.Module):
                     x = probed(self, x)
                 self.sow("intermediates", f"relu{stage}_{i}", x)
                 index += 3 if self.batch_norm else 2
-            x = nn.max_pool(x, window_shape=(2, 2), strides=(2, 2))
+            x = max_pool(x)
             index += 1
         self.sow("intermediates", "feature_map", x)
         drop = partial(nn.Dropout, self.dropout, deterministic=not train)

@@ -60,7 +60,11 @@ TASKS = {
     "cgan": Row(config="procedural_cgan:smoke", whole=(), smooth=SMOOTH),
     "acgan": Row(config="procedural_acgan:smoke", whole=(), smooth=SMOOTH),
     "cvae": Row(config="procedural_cvae:smoke", whole=ALONE, smooth=SMOOTH),
-    "flow": Row(config="procedural_flow:smoke", whole=(), smooth=SMOOTH),
+    "flow": Row(
+        config="procedural_flow:smoke",
+        whole=("augment.mirror=0.5", "augment.p=0.5", "augment.ada.scale=1.0", "augment.ada.rotate=1.0"),
+        smooth=SMOOTH,
+    ),
     "stylegan2": Row(
         config="fer2013_stylegan2_small:smoke",
         whole=("guide.reference=", "guide.weight=0", "augment.ada.preset=color", "augment.control.p=0.5"),

@@ -178,6 +178,25 @@ def test_winograd_gradient_agrees_with_double_precision(odd):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
 
 
+@pytest.mark.parametrize(("channels", "filters"), [(1, 8), (64, 64), (8, 65)])
+def test_few_channels_of_many_pixels_equal_flax(channels, filters):
+    """There the kernel's gradient is XLA's own, up to 64 channels: also its gradients in turn."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 12, 13, channels)).astype(np.float32)
+    kernel = rng.normal(size=(3, 3, channels, filters)).astype(np.float32)
+    g = rng.normal(size=(2, 12, 13, filters)).astype(np.float32)
+
+    def slope(convolution):
+        of_kernel = jax.grad(lambda k, x: (convolution(x, k) * g).sum())
+        return lambda x: (of_kernel(kernel, x), jax.grad(lambda x: jnp.square(of_kernel(kernel, x)).sum())(x))
+
+    ours = jax.jit(slope(lambda x, k: conv2d(x, k)))(x)
+    plain = jax.jit(slope(lambda x, k: jax.lax.conv_general_dilated(
+        x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))))(x)  # fmt: skip
+    for a, b in zip(ours, plain):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * np.abs(b).max())
+
+
 def test_accelerators_get_the_plain_convolution(monkeypatch):
     x, kernel = draw(2, 6, 6, 3), draw(3, 3, 3, 4, seed=1)
     assert "custom_vjp" in str(jax.make_jaxpr(conv2d)(x, kernel))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from fergen.core import config as configs
-from fergen.core import mesh as meshes
 from fergen.core.arrays import to_float
 from fergen.core.errors import BadInput
 from fergen.core.tree import leaf_names
@@ -229,24 +228,6 @@ def test_the_guide_takes_part_and_is_recorded(train):
     # One that sees nothing costs log 7 of every row, in proportion to its time, where the label was not kept back.
     _, blind = step(state, batch_of(train), jax.random.key(0), {"guide": {"scale": jnp.float32(0)}})
     assert 0 < float(blind["loss/guide"]) < 0.5 * np.log(7)
-
-
-def test_one_and_eight_devices_agree(train):
-    task = make(train, *AUGMENTED, "optim.eps=0.1", "optim.lr=0.05", "ema=0.9")  # close gradients: close updates
-    assert jax.device_count() == 8
-    key, ends = jax.random.key(0), []
-    for devices in (jax.devices()[:1], jax.devices()):
-        mesh = meshes.build(devices)
-        whole = meshes.replicated(mesh)
-        state = jax.jit(lambda k: task.init(k, {}), out_shardings=whole)(key)
-        step = jax.jit(task.step, out_shardings=(whole, whole))
-        placed = meshes.place(batch_of(train), meshes.split(mesh))
-        for i in range(3):
-            state, metrics = step(state, placed, jax.random.fold_in(key, i), {})
-            jax.block_until_ready(metrics)
-        ends.append(leaf_names(jax.device_get((state, metrics))))
-    for leaf, value in ends[0].items():
-        np.testing.assert_allclose(value, ends[1][leaf], rtol=1e-3, atol=1e-5, err_msg=leaf)
 
 
 @pytest.mark.parametrize(
