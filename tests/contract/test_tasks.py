@@ -62,8 +62,8 @@ TASKS = {
     "cvae": Row(config="procedural_cvae:smoke", whole=ALONE, smooth=SMOOTH),
     "flow": Row(
         config="procedural_flow:smoke",
-        whole=("augment.mirror=0.5", "augment.p=0.5", "augment.ada.scale=1.0", "augment.ada.rotate=1.0"),
-        smooth=SMOOTH,
+        whole=(),
+        smooth=(*SMOOTH, "augment.mirror=0.5", "augment.p=0.5", "augment.ada.scale=1.0", "augment.ada.rotate=1.0"),
     ),
     "stylegan2": Row(
         config="fer2013_stylegan2_small:smoke",
