@@ -3,7 +3,7 @@
   fergen train --config=procedural_flow --workdir=runs/procedural_flow
   fergen eval --workdir=runs/procedural_flow --judge=runs/procedural_cnn --features lite0@128
 
-Measured is its short form, the generator of quickstart: 44,160 images with blocks of depth 1 in 4:53 min. See there.
+Measured is its short form, the generator of quickstart, 44,160 images: see there.
 """
 
 from configs.defaults import flow

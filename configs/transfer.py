@@ -21,7 +21,7 @@ def get_config(arg: str = ""):
     c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
     c.times = (1.0, 2.0)  # synthetic faces alone, in multiples of the real ones
     c.ratios = (1.0,)  # synthetic faces beside all real ones
-    # Flags of fergen sample: other forms of each generator's faces, in the real ones' number.
+    # Flags of fergen sample: other forms of each generator's faces, in the first of these amounts.
     c.variants = ml_collections.ConfigDict(
         {"plain": (), "filtered": ("--filter=fer2013_small", "--confidence=0.5"),
          "relabelled": ("--filter=fer2013_small", "--confidence=0.5", "--correct")}

@@ -31,13 +31,13 @@ def run(study: Study) -> Outcome:
     spec = dataset.spec_of(config.data)
     real = spec.splits["train"]
     weights = synthetic.generators(study)
-    most = max((*config.times, *config.ratios))
+    most, first = max((*config.times, *config.ratios)), config.times[0]
     sets = synthetic.make(
         study,
         {
             (name, variant): synthetic.made(
                 study, f"{name} {variant}".strip(), ref, spec.image_shape, flags=config.variants[variant],
-                n=round(real * (most if variant == "plain" else 1) / KEPT) + 50,
+                n=round(real * (most if variant == "plain" else first) / KEPT) + 50,
             )
             for name, ref in weights.items() for variant in config.variants
         },
@@ -53,7 +53,7 @@ def arms(study: Study, sets: dict[tuple[str, str], str], real: int) -> dict[str,
     found: dict[str, tuple[tuple[str, ...], str]] = {"real": ((), "")}
     for (name, variant), made in sets.items():
         label = name if variant == "plain" else f"{name}, {variant}"
-        for times in config.times if variant == "plain" else (1.0,):
+        for times in config.times if variant == "plain" else config.times[:1]:
             found[f"{label} ×{times:g}"] = (("data.share=0.0", f"data.add={made}*{round(times * real)}"), made)
         for ratio in config.ratios if variant == "plain" else ():
             found[f"real + {label} ×{ratio:g}"] = ((f"data.add={made}*{round(ratio * real)}",), made)
