@@ -29,10 +29,11 @@ CLASSIFIERS = [name for name in EXPERIMENTS if configs.load(name).task == "class
 TRAINED = {
     "classifier": ("fer2013_small",),
     "gan": ("fer2013_cgan", "maps.reference="),
-    "cvae": ("fer2013_cvae", "perceptual.features=0", "perceptual.style=0", "perceptual.moments=0"),
+    "cvae": ("fer2013_cvae", "perceptual.reference=", "perceptual.features=0", "perceptual.style=0",
+             "perceptual.moments=0"),
     "flow": ("fer2013_flow_small",),
     "stylegan2": ("fer2013_stylegan2_small", "guide.reference=", "guide.weight=0"),
-}
+}  # fmt: skip
 
 
 def test_all_are_found_by_name():
