@@ -2,6 +2,9 @@
 
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen study --config=balance --workdir=runs/balance
+
+Measured on FER2013 with 600 steps (two seeds): see the README. The CVAE lifts the recall of disgust from 0 to 12.5 %
+and costs no accuracy; balanced sampling lifts it to 62.5 %.
 """
 
 import ml_collections

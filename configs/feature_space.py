@@ -2,6 +2,9 @@
 
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen study --config=feature_space --workdir=runs/feature_space
+
+Measured on FER2013: see the README. Faces of the CVAE are told from real ones in 97 % of cases in lite0@128, in 81 %
+in fer2013_judge; training faces in 51 and 52 %.
 """
 
 import ml_collections

@@ -31,15 +31,18 @@ def run(study: Study) -> Outcome:
     spec = dataset.spec_of(config.data)
     real = spec.splits["train"]
     weights = synthetic.generators(study)
-    most, first = max((*config.times, *config.ratios)), config.times[0]
+    # How many faces of each variant, as multiples of the real ones; without `times` no arm asks for others than plain.
+    amounts = {name: config.times[0] for name in config.variants if name != "plain" and config.times}
+    if "plain" in config.variants:
+        amounts["plain"] = max((*config.times, *config.ratios))
     sets = synthetic.make(
         study,
         {
             (name, variant): synthetic.made(
                 study, f"{name} {variant}".strip(), ref, spec.image_shape, flags=config.variants[variant],
-                n=round(real * (most if variant == "plain" else first) / KEPT) + 50,
+                n=round(real * amounts[variant] / KEPT) + 50,
             )
-            for name, ref in weights.items() for variant in config.variants
+            for name, ref in weights.items() for variant in config.variants if variant in amounts
         },
     )  # fmt: skip
     rows = study.compare(members(study, sets, real))

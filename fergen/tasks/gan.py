@@ -168,7 +168,7 @@ class Task:
             collections = {**collections, "batch_stats": {"spread": spread}}
             return sum(terms.values()), (terms, real.logits, fake.logits, collections)
 
-        def penalties(params):
+        def penalty(params):
             judge, _ = self.judge(params, d.collections, iterations=0)
             total = jnp.zeros(())
             for gamma, seen, theirs in ((loss["r1"], reals, labels), (loss["r2"], fakes, asked)):
@@ -178,7 +178,7 @@ class Task:
 
         (d_loss, (d_terms, real, fake, collections)), grads = jax.value_and_grad(critic_loss, has_aux=True)(d.params)
         if penalised and self.penalties:
-            d_terms["penalty"], more = jax.value_and_grad(penalties)(d.params)
+            d_terms["penalty"], more = jax.value_and_grad(penalty)(d.params)
             grads = optax.tree.add(grads, more)
         d, d_norms = updated(d, self.tx["critic"], grads, collections)
 

@@ -4,7 +4,7 @@ The classifier sees each image under random changes. What persuades a network in
 an expression, and another network, the judge, does not see it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -83,13 +83,28 @@ def guide_of(config, spec: Mapping[str, Any], fixed: Mapping[str, Fixed]) -> Gui
         raise BadInput(
             f"--config.guide.reference={guide.name}: an unconditional generator has no labels to be guided to"
         )
-    if "logits" not in guide.predict:
-        raise BadInput(f"--config.guide.reference={guide.name}: expected a classifier, found a {guide.spec['task']}")
-    labels = mapping(spec["classes"], guide.spec["classes"])
-    lacking = [name for name, i in zip(spec["classes"], labels) if i < 0]
+    return Guide(guide.predict["logits"], columns_of("guide", "guide.reference", guide, spec["classes"]), weight)
+
+
+def columns_of(role: str, field: str, net: Fixed, classes: Sequence[str]) -> np.ndarray:
+    """Return where a frozen classifier has each of the given classes: int32 [k].
+
+    Args:
+        role: what it is, a guide or a teacher.
+        field: of the config, that names it.
+        net: the classifier.
+        classes: k names.
+
+    Raises:
+        BadInput: it is no classifier, or lacks a class.
+    """
+    if "logits" not in net.predict:
+        raise BadInput(f"--config.{field}={net.name}: expected a classifier, found a {net.spec['task']}")
+    columns = mapping(classes, net.spec["classes"])
+    lacking = [name for name, column in zip(classes, columns) if column < 0]
     if lacking:
         raise BadInput(
-            f"--config.guide.reference={guide.name}: the guide knows {', '.join(guide.spec['classes'])}, not"
-            f" {', '.join(lacking)}; take another guide or --config.data.vocabulary"
+            f"--config.{field}={net.name}: the {role} knows {', '.join(net.spec['classes'])}, not"
+            f" {', '.join(lacking)}; take another {role} or --config.data.vocabulary"
         )
-    return Guide(guide.predict["logits"], labels, weight)
+    return columns

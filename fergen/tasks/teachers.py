@@ -14,7 +14,7 @@ import numpy as np
 
 from fergen.core import fields
 from fergen.core.errors import BadInput
-from fergen.data.vocabulary import mapping
+from fergen.tasks.guide import columns_of
 from fergen.tasks.private import asked
 from fergen.tasks.state import Fixed
 
@@ -85,17 +85,7 @@ def teachers_of(config, classes: Sequence[str], fixed: Mapping[str, Fixed]) -> T
     each = []
     for role in references(config):
         net = fixed[role]
-        if "logits" not in net.predict:
-            raise BadInput(
-                f"--config.teachers.references={net.name}: expected a classifier, found a {net.spec['task']}"
-            )
-        columns = mapping(classes, net.spec["classes"])
-        if (columns < 0).any():
-            lacking = ", ".join(name for name, column in zip(classes, columns) if column < 0)
-            raise BadInput(
-                f"--config.teachers.references={net.name}: this teacher knows {', '.join(net.spec['classes'])}, not"
-                f" {lacking}; take another or --config.data.vocabulary"
-            )
+        columns = columns_of("teacher", "teachers.references", net, classes)
         each.append(Teacher(role, net.predict["logits"], columns))
     if not each:
         return None
