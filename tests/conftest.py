@@ -1,6 +1,7 @@
 """What every test shares: fast compilation, a compilation cache, one data folder for the whole run."""
 
 import os
+import signal
 from pathlib import Path
 
 # Before jax is imported anywhere: quick compilation (results to float tolerance), and 8 virtual devices.
@@ -30,3 +31,12 @@ def data_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     os.environ["FERGEN_DATA"] = str(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def signals():
+    """Give signals back as they were: a training that was asked to stop leaves its process deaf to a second request."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -163,7 +163,7 @@ def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: 
         24x24  32-> 32   4.8,  8.3     24x24  32->64, 5x5       19.1, 41.9     12x12  32->128   4.3,  3.2
         24x24  64-> 64  16.6, 23.5     12x12  64->64             4.4,  4.1      6x6   64-> 64   1.2,  0.9
     """
-    if max(x.shape[3], g.shape[3]) <= 64 and g.shape[1] * g.shape[2] >= 144:
+    if len(x) > 1 and max(x.shape[3], g.shape[3]) <= 64 and g.shape[1] * g.shape[2] >= 144:
         shape = jax.ShapeDtypeStruct((*window, x.shape[3], g.shape[3]), x.dtype)
         (dk,) = jax.linear_transpose(lambda kernel: _plain(x, kernel, strides, pads), shape)(g)
         return dk
@@ -303,7 +303,9 @@ def conv2d(x: jax.Array, kernel: jax.Array, strides=(1, 1), padding="SAME", grou
         pads = tuple((p, p) if isinstance(p, int) else tuple(p) for p in padding)
     rows, columns = ((int(a), int(b)) for a, b in pads)
     pads = (rows, columns)
-    if target.platform() != "cpu":
+    # Of one image everywhere: under `jax.vmap`, as of each example's gradient, XLA makes a grouped convolution of its
+    # kernel gradient, and splits that wrongly over devices (0.10.2: all but the first get others' groups, unsaid).
+    if target.platform() != "cpu" and len(x) > 1:
         return _plain(x, kernel, strides, pads, groups)
     if groups != 1:
         each = groups == x.shape[-1] == kernel.shape[-1]

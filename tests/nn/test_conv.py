@@ -166,6 +166,20 @@ def test_batch_sharded_over_eight_devices_gives_the_gradients_of_one():
     close(got, gradient(variables, x), 1e-5)
 
 
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+@pytest.mark.parametrize("module", [Conv(8), Conv(8, 4, 2), Conv(4, groups=4)], ids=["3x3", "4x4", "depthwise"])
+def test_the_gradient_of_each_example_is_its_own_on_eight_devices(platform, module, monkeypatch):
+    monkeypatch.setattr(conv.target, "platform", lambda: platform)
+    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
+    x = draw(16, 1, 16, 16, 4)
+    variables = module.init(jax.random.key(0), x[0])
+    gradient = jax.jit(jax.vmap(jax.grad(curved(module)), (None, 0)))
+    sharded = jax.device_put(x, NamedSharding(mesh, PartitionSpec("data")))
+    everywhere = jax.device_put(variables, NamedSharding(mesh, PartitionSpec()))
+    want = [jax.grad(curved(module))(variables, rows) for rows in x]
+    close(jax.block_until_ready(gradient(everywhere, sharded)), jax.tree.map(lambda *rows: jnp.stack(rows), *want))
+
+
 @pytest.mark.parametrize("odd", [0, 1])
 def test_winograd_gradient_agrees_with_double_precision(odd):
     x, g = draw(2, 8 + odd, 8, 3), draw(2, 6 + odd, 6, 5, seed=1)
