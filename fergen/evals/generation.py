@@ -15,6 +15,7 @@ from fergen.evals.features import Batch, Plan, gather
 from fergen.evals.independence import require_independent
 from fergen.evals.reference import HELD_OUT, TRAIN, Reference, classes_asked
 from fergen.metrics.classification import confusion
+from fergen.tasks.state import require_classifier
 
 # Where a judge's recall on real faces is measured; `test` is left for the recognisers' own scores.
 REAL = ("validation", "public")
@@ -65,8 +66,7 @@ def require_fit(generator: Any, judge: Any, guide: Any = None) -> None:
         raise BadInput(f"weights '{generator.name}': expected a generator, found a {generator.spec['task']}")
     for role, member in {"judge": judge, "guide": guide}.items():
         if member is not None:
-            if "logits" not in member.predict:
-                raise BadInput(f"{role} '{member.name}': expected a classifier, found a {member.spec['task']}")
+            require_classifier(member, f"{role} '{member.name}'")
             control.require_classes(member.name, member.spec["classes"], generator.spec["classes"], role)
     require_independent(generator, judge)
 

@@ -19,6 +19,7 @@ from fergen.core.errors import BadInput
 from fergen.metrics.calibration import softmax
 from fergen.tasks.classifier import conform
 from fergen.tasks.network import image_of
+from fergen.tasks.state import require_classifier
 
 METHODS = ("grad_cam", "integrated_gradients")
 BATCH = 64  # images, or points of ways, per compiled call
@@ -65,8 +66,7 @@ def saliency(
     """
     if method not in METHODS:
         raise BadInput(f"method '{method}': expected {' or '.join(METHODS)}")
-    if "probe" not in restored.predict:
-        raise BadInput(f"weights '{restored.name}': expected a classifier, found a {restored.spec['task']}")
+    require_classifier(restored, f"weights '{restored.name}'", "probe")
     classes = list(restored.spec["classes"])
     if target is not None and target not in classes:
         raise BadInput(f"emotion '{target}': '{restored.name}' knows {', '.join(classes)}")

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fergen.core.errors import BadInput
-
 
 @dataclass(frozen=True)
 class Classifier:
@@ -42,12 +40,12 @@ def load(reference: str) -> Classifier:
         net = runtime.classifier(reference)
         return Classifier(reference, net.classes, net.size, net.channels, net.card, net.probabilities)
     from fergen.evals.predict import of_restored
+    from fergen.tasks.state import require_classifier
     from fergen.train.restore import restore
 
     found = restore(reference)
     spec = found.spec
-    if spec["task"] != "classifier":
-        raise BadInput(f"weights '{reference}': expected a classifier, found a {spec['task']}")
+    require_classifier(found, f"weights '{reference}'")
     image, predicted = spec["image"], of_restored(found)
     size = (image["height"], image["width"])
 

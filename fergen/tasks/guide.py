@@ -16,7 +16,7 @@ from fergen.core import fields
 from fergen.core.errors import BadInput
 from fergen.data.vocabulary import mapping
 from fergen.losses.classification import cross_entropy
-from fergen.tasks.state import Fixed
+from fergen.tasks.state import Fixed, require_classifier
 
 # Changes that leave an expression as it is, and textures not; see `fergen.augment.pipeline.Settings`.
 VIEWS = {"flip": 0.5, "rotate": 10.0, "scale": 0.1, "translate": 0.05, "brightness": 0.1, "contrast": 0.2, "noise": 0.1}
@@ -98,8 +98,7 @@ def columns_of(role: str, field: str, net: Fixed, classes: Sequence[str]) -> np.
     Raises:
         BadInput: it is no classifier, or lacks a class.
     """
-    if "logits" not in net.predict:
-        raise BadInput(f"--config.{field}={net.name}: expected a classifier, found a {net.spec['task']}")
+    require_classifier(net, f"--config.{field}={net.name}")
     columns = mapping(classes, net.spec["classes"])
     lacking = [name for name, column in zip(classes, columns) if column < 0]
     if lacking:

@@ -17,7 +17,7 @@ from fergen.core import fields
 from fergen.core.errors import BadInput
 from fergen.losses.perceptual import feature_distance, moment_distance, style_distance
 from fergen.tasks.network import image_of
-from fergen.tasks.state import Fixed
+from fergen.tasks.state import Fixed, require_classifier
 
 WEIGHTS = ("features", "style", "moments")
 # Distances below are as good as none: the logarithm stays finite.
@@ -100,8 +100,7 @@ def layers_of(net: Fixed, group: str, layers: Sequence[str]) -> dict[str, tuple[
     Raises:
         BadInput: the network is no classifier, or lacks a layer.
     """
-    if "maps" not in net.predict:
-        raise BadInput(f"--config.{group}.reference={net.name}: expected a classifier, found a {net.spec['task']}")
+    require_classifier(net, f"--config.{group}.reference={net.name}", "maps")
     image = jax.ShapeDtypeStruct((1, *image_of(net.spec)), jnp.float32)
     shapes = importlib.import_module(f"fergen.tasks.{net.spec['task']}").shapes_of(net.spec)
     there = {name: x.shape[1:] for name, x in jax.eval_shape(net.predict["maps"], shapes, image).items()}

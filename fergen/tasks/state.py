@@ -8,6 +8,7 @@ import flax.struct
 import jax
 import optax
 
+from fergen.core.errors import BadInput
 from fergen.optim.ema import ema_init
 
 
@@ -29,6 +30,21 @@ class Fixed(Protocol):
     @property
     def predict(self) -> dict[str, Callable]:
         """Name -> pure function of (variables, ...)."""
+
+
+def require_classifier(net: Fixed, where: str, function: str = "logits") -> None:
+    """Check that a network is a classifier.
+
+    Args:
+        net: read from weights.
+        where: what named it, as the message begins.
+        function: of `net.predict`, that is wanted of it.
+
+    Raises:
+        BadInput: it is another network.
+    """
+    if function not in net.predict:
+        raise BadInput(f"{where}: expected a classifier, found a {net.spec['task']}")
 
 
 def recorded(role: str, fixed: Mapping[str, Fixed]) -> dict[str, Any]:

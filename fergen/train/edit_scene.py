@@ -15,7 +15,7 @@ from fergen.data.vocabulary import canonical, is_known
 from fergen.evals import sampling
 from fergen.evals.independence import require_independent
 from fergen.latent import search
-from fergen.tasks.state import recorded
+from fergen.tasks.state import recorded, require_classifier
 from fergen.tasks.stylegan2_nets import networks_of
 from fergen.train import faces
 from fergen.train.projecting import labels_in_turn, many_styles, stylegan2_of
@@ -136,8 +136,7 @@ def member(reference: str, wanted: Sequence[str], n: int) -> Member:
         BadInput: no such weights, other ones, or it does not know an expression.
     """
     found = restore(reference)
-    if "logits" not in found.predict:
-        raise BadInput(f"weights '{reference}': expected a classifier, found a {found.spec['task']}")
+    require_classifier(found, f"weights '{reference}'")
     targets = np.repeat([index(found, name) for name in wanted], n).astype(np.int32)
     logits = jax.jit(found.predict["logits"])
     return Member(found, targets, lambda images: logits(found.variables, images))

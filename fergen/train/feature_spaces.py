@@ -40,6 +40,7 @@ from fergen.core.tree import tree_hash
 from fergen.models.inception_v3 import tf1_bilinear
 from fergen.tasks import classifier
 from fergen.tasks.network import image_of
+from fergen.tasks.state import require_classifier
 from fergen.train import lite0
 from fergen.train.restore import restore
 
@@ -86,8 +87,7 @@ def load(reference: str | Path) -> FeatureSpace:
     if reference.endswith(".onnx"):
         return _onnx(Path(reference))
     found = restore(reference)
-    if "features" not in found.predict:
-        raise BadInput(f"features '{reference}': expected a classifier, found a {found.spec['task']}")
+    require_classifier(found, f"features '{reference}'", "features")
     name = Path(reference).name.removesuffix(".safetensors")
     return _space(name, found.spec, found.variables, found.hash, found.lineage)
 

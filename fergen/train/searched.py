@@ -17,7 +17,7 @@ from fergen.core.keys import named
 from fergen.data.vocabulary import mapping
 from fergen.latent import search
 from fergen.tasks.guide import seen
-from fergen.tasks.state import recorded
+from fergen.tasks.state import recorded, require_classifier
 from fergen.train import faces
 from fergen.train.projecting import many_styles
 from fergen.train.restore import Restored, restore
@@ -74,8 +74,7 @@ def searched(net: Restored, guide: Restored, weight: float, steps: int = STEPS) 
     """
     if net.spec["task"] != "stylegan2" or not net.spec["conditional"]:
         raise BadInput(f"weights '{net.name}': expected a conditional stylegan2 to search in, found another generator")
-    if "logits" not in guide.predict:
-        raise BadInput(f"weights '{guide.name}': expected a classifier, found a {guide.spec['task']}")
+    require_classifier(guide, f"weights '{guide.name}'")
     targets = mapping(net.spec["classes"], guide.spec["classes"])
     if lacking := [name for name, at in zip(net.spec["classes"], targets) if at < 0]:
         raise BadInput(f"guide '{guide.name}' knows {', '.join(guide.spec['classes'])}, not {', '.join(lacking)}")

@@ -11,6 +11,7 @@ from fergen.core.errors import BadInput
 from fergen.data.sources import synthetic as layout
 from fergen.data.vocabulary import mapping
 from fergen.evals.control import require_classes
+from fergen.tasks.state import require_classifier
 from fergen.train.restore import Restored
 
 DISK_BLOCK = 4096
@@ -73,8 +74,7 @@ def classifier(role: str, member: Restored, counts: Mapping[str, int]) -> dict[s
     Raises:
         BadInput: it is no classifier, or lacks a class that is asked for.
     """
-    if "logits" not in member.predict:
-        raise BadInput(f"{role} '{member.name}': expected a classifier, found a {member.spec['task']}")
+    require_classifier(member, f"{role} '{member.name}'")
     labels = [name for name in counts if name != layout.UNLABELLED]
     classes = list(member.spec["classes"])
     if labels:
