@@ -16,7 +16,7 @@ from configs.defaults import classifier
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = classifier.config()
-    c.model.update(name="efficientnet", variant="b0", stem="small")
+    c.model.update(name="efficientnet", variant="b0", stem="small", dropout=0.2, drop_path=0.2)
     c.augment.update(flip=0.5, rotate=10.0, scale=0.2, translate=0.1, brightness=0.2, contrast=0.2, erase=0.25)
     c.loss.label_smoothing = 0.1
     c.optim.update(name="adamw", lr=2e-3, weight_decay=0.05, schedule=dict(name="cosine", warmup=0.05))

@@ -34,9 +34,9 @@ def config() -> ml_collections.ConfigDict:
     c.loss.regions.eyes = ml_collections.ConfigDict({"box": (0.22, 0.14, 0.48, 0.86), "weight": 1.0})
     c.loss.regions.mouth = ml_collections.ConfigDict({"box": (0.64, 0.25, 0.92, 0.75), "weight": 1.0})
 
-    # The second stage of the training: the first goes without.
+    # The second stage of the training, that of perceptual network and guide: the first goes without.
     c.perceptual = ml_collections.ConfigDict()
-    c.perceptual.share = 0.4  # of the steps, the last; a guide beside it acts in these alone
+    c.perceptual.share = 0.4  # of the steps, the last
     c.perceptual.reference = ""  # weights of a frozen classifier in whose feature maps ...
     c.perceptual.features = 0.0  # ... reconstructions are to be near: 1 makes that count as much as pixels do
     c.perceptual.style = 0.0  # the same of textures, wherever they are

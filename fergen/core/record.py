@@ -29,12 +29,18 @@ class Record:
             atomic_write(self.path, "".join(json.dumps(row) + "\n" for row in kept))
 
 
+FIRST_STAGE = "first_stage"
+"""Stands in a row of scores of a training's first stage: the second trades their loss for what it is there for."""
+
+
 def quality(scores: Mapping[str, Any]) -> float | None:
     """Return by how much a checkpoint is to be preferred: its accuracy on validation, else its negative loss there.
 
     Args:
-        scores: a row of the record; None is returned if it holds no score of validation.
+        scores: a row of the record; None is returned if it holds no score of validation, or is of a first stage.
     """
+    if FIRST_STAGE in scores:
+        return None
     if "validation/accuracy" in scores:
         return float(scores["validation/accuracy"])
     return -float(scores["validation/loss"]) if "validation/loss" in scores else None

@@ -46,13 +46,13 @@ def tree_hash(tree: Any) -> str:
     return digest.hexdigest()
 
 
-def nonfinite(tree: Any) -> str | None:
-    """Return the name of the first leaf that holds a NaN or an infinity, or None."""
-    for name, leaf in leaf_names(tree).items():
-        array = np.asarray(leaf)
-        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            return name
-    return None
+def nonfinite(tree: Any) -> list[str]:
+    """Return the names of the leaves that hold a NaN or an infinity."""
+    arrays = {name: np.asarray(leaf) for name, leaf in leaf_names(tree).items()}
+    return [
+        name for name, array in arrays.items()
+        if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()
+    ]  # fmt: skip
 
 
 def require_same(tree: Any, expected: Any, what: str) -> None:

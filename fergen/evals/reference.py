@@ -63,10 +63,8 @@ class Reference:
 
 def classes_asked(spec: Mapping[str, Any]) -> tuple[int, ...]:
     """Return the classes that a generator can be asked for: all, the one it was trained on alone, or none."""
-    if spec["conditional"]:
-        return tuple(range(len(spec["classes"])))
-    learned = np.flatnonzero(spec["prior"])
-    return (int(learned[0]),) if len(learned) == 1 else ()
+    learned = tuple(np.flatnonzero(spec["prior"]).tolist())
+    return learned if spec["conditional"] or len(learned) == 1 else ()
 
 
 def build(

@@ -68,7 +68,7 @@ class Task:
         mirror: chance that an image is mirrored.
         ema: decay per step of the moving average; 0 for none.
         perceptual: the term of a frozen network's feature maps; None for none.
-        alone: the first steps, which go without the terms of frozen networks; 0 without a perceptual term.
+        alone: the first steps, which go without the terms of frozen networks; 0 where there are none.
         guide: the term of a frozen classifier; None for none.
         samples: to so many images of a batch guide and perceptual network see one sample.
         privacy: differentially private training; None for none.
@@ -224,7 +224,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         **recorded("guide", fixed),
     }
     sampler_of(spec)
-    perceptual = perceptuals.perceptual_of(config, fixed)
+    perceptual, guide = perceptuals.perceptual_of(config, fixed), guides.guide_of(config, spec, fixed)
+    share = fields.number("perceptual.share", config.perceptual.share, 0.01, 1)
     privacy = private.privacy_of(config, len(train), steps)
     if privacy and config.perceptual.moments:
         raise BadInput(
@@ -241,8 +242,8 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         mirror=fields.number("augment.mirror", config.augment.mirror, 0, 1),
         ema=config.ema,
         perceptual=perceptual,
-        alone=first_steps(1 - perceptual.share, steps, config.scan) if perceptual else 0,
-        guide=guides.guide_of(config, spec, fixed),
+        alone=first_steps(1 - share, steps, config.scan) if perceptual or guide else 0,
+        guide=guide,
         samples=fields.whole("samples", config.samples, 1),
         privacy=privacy,
     )

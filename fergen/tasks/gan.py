@@ -29,7 +29,7 @@ from fergen.tasks import gan_maps
 from fergen.tasks import guide as guides
 from fergen.tasks.gan_maps import Maps, maps_of
 from fergen.tasks.gan_nets import NETS, by_collection, initial, modules_of, normalised, predict_of, shapes_of
-from fergen.tasks.gan_options import checked_control, checked_loss, shares_of
+from fergen.tasks.gan_options import checked_control, checked_loss, require_signs, shares_of
 from fergen.tasks.gan_start import Start, start_of
 from fergen.tasks.state import Fixed, State, new_net, recorded, updated
 
@@ -124,7 +124,7 @@ class Task:
         """Take one step of encoder and generator, before the game; arguments and result as of `step`."""
         images = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
         encoder, g = state.nets["encoder"], state.nets["generator"]
-        encoder, g, metrics = start.step(encoder, g, images, batch["label"], state.step, key)
+        encoder, g, metrics = start.step(encoder, g, images, self.known(batch["label"]), state.step, key)
         g = g.replace(ema=g.ema and ema_update(g.ema, g.params, g.collections, self.ema, state.step))
         nets = {**state.nets, "encoder": encoder, "generator": g}
         return state.replace(step=state.step + 1, nets=nets), metrics
@@ -145,7 +145,7 @@ class Task:
             The next state, and scalars: loss (the sum of both nets'), its terms, mean logits, norms.
         """
         g, d, loss = state.nets["generator"], state.nets["critic"], self.loss
-        labels, p = batch["label"], state.scalars.get("ada_p")
+        labels, p = self.known(batch["label"]), state.scalars.get("ada_p")
         reals = random_mirror(named(key, "mirror"), to_float(batch["image"]), self.mirror)
         reals = self.seen(named(key, "critic/reals"), reals, p, frozen)
 
@@ -225,11 +225,15 @@ class Task:
         """Whether the critic has a head for the classes beside its logit."""
         return self.spec["model"]["conditioning"] in ("auxiliary", "reacgan")
 
+    def known(self, labels: jax.Array) -> jax.Array:
+        """Return labels int32 [b] as the networks are told them: to an unconditional GAN all are the first."""
+        return labels if self.spec["conditional"] else jnp.zeros_like(labels)
+
     def asked(self, key: jax.Array, labels: jax.Array) -> jax.Array:
         """Return the labels int32 [b] of a batch of fakes: those of the real images, or drawn from `shares`."""
         if self.shares is None:
             return labels
-        return jax.random.categorical(key, jnp.log(jnp.asarray(self.shares)), shape=labels.shape)
+        return self.known(jax.random.categorical(key, jnp.log(jnp.asarray(self.shares)), shape=labels.shape))
 
     def seen(self, key: jax.Array, images: jax.Array, p: jax.Array | None, frozen: dict) -> tuple[jax.Array, dict]:
         """Return images [b, h, w, c] as the critic sees them: augmented with strength p, and their feature maps."""
@@ -310,6 +314,9 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
     steps -= start.steps if start else 0
     rate = {"generator": 1.0, "critic": fields.number("critic_rate", config.critic_rate)}
     augmentation = ada_settings.read(config.augment.ada)
+    augmented = bool(ada.label_size(augmentation, channels))
+    if augmented:
+        require_signs(config)
     return Task(
         spec=spec,
         generator=networks.generator,
@@ -319,7 +326,7 @@ def build(config, train: Split, steps: int, fixed: Mapping[str, Fixed]) -> Task:
         loss=checked_loss(config),
         shares=shares_of(config.fake_labels, counts),
         mirror=fields.number("augment.mirror", config.augment.mirror, 0, 1),
-        ada=augmentation if ada.label_size(augmentation, channels) else None,
+        ada=augmentation if augmented else None,
         control=checked_control(config.augment.control),
         ema=config.ema,
         guide=guides.guide_of(config, spec, fixed),

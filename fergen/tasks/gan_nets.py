@@ -73,6 +73,7 @@ def predict_of(spec: Mapping[str, Any]) -> dict[str, Callable]:
 
     def sample(variables, latents, labels):
         own = {kind: trees["generator"] for kind, trees in variables.items() if "generator" in trees}
+        labels = labels if spec["conditional"] else jnp.zeros_like(labels)
         return modules.generator.apply(own, latents, labels, train=False).clip(-1, 1)
 
     def logits(variables, images, labels, maps=None):

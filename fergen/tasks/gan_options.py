@@ -38,6 +38,19 @@ def checked_loss(config) -> dict[str, Any]:
     return loss
 
 
+def require_signs(config) -> None:
+    """Check that an augmentation whose strength adapts has signs of logits to go by.
+
+    Raises:
+        BadInput: the loss leaves a constant in all logits open.
+    """
+    if config.loss.kind == "relativistic" and config.augment.control.adaptive:
+        raise BadInput(
+            "--config.augment.control.adaptive=True: expected False for the relativistic loss, which leaves a constant"
+            " in all logits open, and with it their signs, by which the strength would move; set its p instead"
+        )
+
+
 def checked_control(config) -> ada_control.Control:
     """Return how the strength of the augmentation moves, from `config.augment.control`.
 

@@ -32,13 +32,11 @@ class Perceptual(NamedTuple):
         layers: names of the maps that count.
         weights: of the distances between reconstructions and images by features and by style, and between samples and
             images by moments.
-        share: of a training's steps, the last, in which it counts.
     """
 
     maps: Callable
     layers: tuple[str, ...]
     weights: Mapping[str, float]
-    share: float = 1.0
 
     def loss(self, variables: Any, images: jax.Array, made: jax.Array, samples: jax.Array) -> jax.Array:
         """Compute the term in nats per image.
@@ -68,7 +66,7 @@ def perceptual_of(config, fixed: Mapping[str, Fixed]) -> Perceptual | None:
     """Build the perceptual term of a config; None where it asks for none.
 
     Args:
-        config: its group `perceptual`: reference, layers, the weights, share.
+        config: its group `perceptual`: reference, layers, the weights.
         fixed: the networks of `references`.
 
     Raises:
@@ -85,8 +83,7 @@ def perceptual_of(config, fixed: Mapping[str, Fixed]) -> Perceptual | None:
             " weight above 0, or neither"
         )
     layers = layers_of(net, "perceptual", config.perceptual.layers)
-    share = fields.number("perceptual.share", config.perceptual.share, 0.01, 1)
-    return Perceptual(net.predict["maps"], tuple(layers), weights, share)
+    return Perceptual(net.predict["maps"], tuple(layers), weights)
 
 
 def layers_of(net: Fixed, group: str, layers: Sequence[str]) -> dict[str, tuple[int, int, int]]:

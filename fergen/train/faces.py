@@ -49,9 +49,8 @@ def resampled(net: Restored, **sampler: Any) -> Restored:
 
 def emotions(spec: Mapping[str, Any]) -> list[str]:
     """Return the classes that a generator can be asked for; of an unconditional one, the one it learned, if one."""
-    if spec["conditional"]:
-        return list(spec["classes"])
-    return [name for name, share in zip(spec["classes"], spec["prior"]) if share == 1]
+    known = [name for name, share in zip(spec["classes"], spec["prior"]) if share > 0]
+    return known if spec["conditional"] or len(known) == 1 else []
 
 
 def chosen(spec: Mapping[str, Any], names: Sequence[str] | None) -> list[str]:

@@ -24,6 +24,7 @@ from fergen.core import mesh as meshes
 from fergen.core.clock import Progress
 from fergen.core.errors import BadInput, NonFinite, Preempted
 from fergen.core.paths import write_json
+from fergen.core.record import FIRST_STAGE
 from fergen.core.tree import count, nonfinite
 from fergen.evals import sheet
 from fergen.train import privacy
@@ -106,6 +107,8 @@ def train(
         if step > began_at:
             if evaluate and (step % config.eval_every == 0 or done):
                 scores = evaluate(this.task.weights(state))
+                if step <= getattr(this.task, "alone", 0):
+                    scores[FIRST_STAGE] = 1.0
                 writer.write(step, scores)
             if guarantee and (step % config.eval_every == 0 or done):
                 writer.write(step, {"privacy/epsilon": guarantee.epsilon(step)})
@@ -138,7 +141,8 @@ def train(
         writer.log(step, metrics, every=config.log_every)
         if not np.isfinite(metrics["loss"]):
             require_finite(state, step)
-            raise NonFinite(f"step {step}: the loss is not finite, all parameters still are; lower the learning rate")
+            bad = ", ".join(name for name, value in metrics.items() if not np.isfinite(value))
+            raise NonFinite(f"step {step}: {bad} not finite, all parameters still are; lower the learning rate")
         progress.update(k * config.batch_size, note=writer.note())
     progress.close()
     wall = time.monotonic() - began
@@ -208,11 +212,16 @@ def require_finite(state: Any, step: int) -> None:
     """Check that every leaf is finite.
 
     Raises:
-        NonFinite: names the first that is not; no checkpoint is written of it.
+        NonFinite: names the networks that are not, and the first leaf; no checkpoint is written of it.
     """
     bad = nonfinite(state)
     if bad:
-        raise NonFinite(f"step {step}: {bad} is not finite; the last checkpoint is whole; lower the learning rate")
+        nets = dict.fromkeys(name.split("/")[1] for name in bad if name.startswith("nets/"))
+        of = f" of {', '.join(nets)}" if nets else ""
+        raise NonFinite(
+            f"step {step}: {len(bad)} arrays{of} are not finite, {bad[0]} the first; the last checkpoint is whole;"
+            " lower the learning rate"
+        )
 
 
 @contextlib.contextmanager

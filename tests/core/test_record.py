@@ -1,6 +1,6 @@
 """The metric record survives kills and is cut back on resume."""
 
-from fergen.core.record import Record, rows
+from fergen.core.record import FIRST_STAGE, Record, quality, rows
 
 
 def test_cut_drops_later_rows_and_a_broken_line(tmp_path):
@@ -21,3 +21,10 @@ def test_absent_record_is_empty(tmp_path):
     assert rows(tmp_path / "none.jsonl") == []
     Record(tmp_path / "none.jsonl").cut(3)
     assert not (tmp_path / "none.jsonl").exists()
+
+
+def test_a_checkpoint_of_a_first_stage_is_never_the_best():
+    assert quality({"validation/loss": 2.0}) == -2
+    assert quality({"validation/loss": 2.0, "validation/accuracy": 0.5}) == 0.5
+    assert quality({"validation/loss": 1.0, FIRST_STAGE: 1.0}) is None
+    assert quality({"loss": 1.0}) is None

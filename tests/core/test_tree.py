@@ -32,8 +32,8 @@ def test_hash_sees_names_values_and_types():
 
 
 def test_nonfinite_names_the_leaf():
-    assert tree.nonfinite(TREE) is None
-    assert tree.nonfinite({"x": np.array([1, 2]), "y": {"z": np.array([1.0, np.inf])}}) == "y/z"
+    assert tree.nonfinite(TREE) == []
+    assert tree.nonfinite({"x": np.array([1, 2]), "y": {"z": np.array([1.0, np.inf])}}) == ["y/z"]
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def test_what_cannot_be_scored_is_refused(prepared, real, tmp_path):
             None,
         )
     with pytest.raises(BadInput, match="has classes angry, happy, sad, the generator cat, dog"):
-        reference.build(prepared, {"classes": ["cat", "dog"], "conditional": True}, {})
+        reference.build(prepared, {"classes": ["cat", "dog"], "conditional": True, "prior": [0.5, 0.5]}, {})
     with pytest.raises(BadInput, match="no split train"):
         reference.build(write_set(tmp_path / "y", {"public": (5, 5, 5)}), generator().spec, {})
     with pytest.raises(BadInput, match="per_class: expected a whole number of at least 1"):

@@ -31,9 +31,11 @@ def compared(name: str, pairs: int, seconds: float) -> dict:
     first = {form: ran("theirs", name, str(seconds / 2), form) for form in FORMS}
     form = max(first, key=lambda form: first[form]["rate"])
     ours, theirs = [], []
-    for _ in range(pairs):
-        ours.append(ran("ours", name, str(seconds)))
-        theirs.append(ran("theirs", name, str(seconds), form))
+    sides = ((ours, ("ours", name, str(seconds))), (theirs, ("theirs", name, str(seconds), form)))
+    for i in range(pairs):
+        # Each goes first in every other pair.
+        for runs, arguments in sides if i % 2 else reversed(sides):
+            runs.append(ran(*arguments))
     ratios = [a["rate"] / b["rate"] for a, b in zip(ours, theirs)]
     rates = {side: [run["rate"] for run in runs] for side, runs in (("ours", ours), ("torch", theirs))}
     return {

@@ -35,7 +35,7 @@ def styles_of(work: Work):
     """Return a small StyleGAN2's networks, random variables, and styles."""
     model = configs.load(work.config, list(work.fields)).model.to_dict()
     spec = {
-        "task": "stylegan2", "model": {**model, "dtype": "float32"}, "classes": list("abcdefg"),
+        "task": "stylegan2", "model": {**model, "dtype": PRECISION}, "classes": list("abcdefg"),
         "image": {"height": 48, "width": 48, "channels": 1}, "nets": ["generator"], "latent": [model["z_dim"]],
         "conditional": True, "prior": [1 / 7] * 7,
         "sampler": {"truncation": 1.0, "cutoff": 0, "centre": "class", "noise": "const"},
@@ -57,12 +57,16 @@ def latent_search(work: Work):
     """Return a step of guided search: through synthesis and the four-block CNN, with Adam."""
     predict, variables, ws, _ = styles_of(work)
     spec = {
-        "task": "classifier", "model": {"name": "cnn", "width": 1.0, "dtype": "float32"}, "classes": list("abcdefg"),
+        "task": "classifier", "model": {"name": "cnn", "width": 1.0, "dtype": PRECISION}, "classes": list("abcdefg"),
         "image": {"height": 48, "width": 48, "channels": 1}, "mean": [0.0], "std": [1.0],
     }  # fmt: skip
     guide, shapes = classifier.predict_of(spec)["logits"], classifier.shapes_of(spec)
     rng = np.random.default_rng(0)
-    weights = jax.tree.map(lambda x: jnp.asarray(0.02 * rng.normal(size=x.shape) ** 2, jnp.float32), shapes)
+    # Kernels about as large as trained ones, and variances and scales about 1.
+    weights = jax.tree.map(
+        lambda x: jnp.asarray(0.02 * rng.normal(size=x.shape) if len(x.shape) > 1 else np.ones(x.shape), jnp.float32),
+        shapes,
+    )
     way = search.descent(
         lambda ws: predict["synthesise"](variables, ws),
         [lambda images: guide(weights, images)],

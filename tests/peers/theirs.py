@@ -143,6 +143,8 @@ def main() -> None:
     """Measure."""
     name, seconds, form = sys.argv[1], float(sys.argv[2]), sys.argv[3]
     torch.manual_seed(0)
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     step = built(name, form)
 
     def done():

@@ -35,7 +35,7 @@ WORKS = {
         64,
     ),
     "resnet18": Work("fer2013_resnet18", (*BARE, *SGD, "augment.affine_probability=0.0", "model.dropout=0.0"), 32),
-    "efficientnet": Work("fer2013_efficientnet", (*BARE, *SGD), 32),
+    "efficientnet": Work("fer2013_efficientnet", (*BARE, *SGD, "model.drop_path=0.0"), 32),
     "dcgan": Work(
         "fer2013_gan",
         ("data.name=procedural_n2000", "augment.mirror=0.0", "loss.r1=0.0", "model.grain=False", "ema=0.0",

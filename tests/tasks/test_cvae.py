@@ -248,7 +248,7 @@ def test_a_guide_teaches_samples_their_labels(train):
     guide, frozen = fixed_net(train, "guide", {"logits": logits}), {"guide": {"sharp": jnp.float32(100.0)}}
     shares = {}
     for weight in (0.0, 30.0):
-        chosen = {"guide__weight": weight, "samples": 2, "sampler__guidance": 1.0}
+        chosen = {"guide__weight": weight, "samples": 2, "sampler__guidance": 1.0, "perceptual__share": 1.0}
         task = make(train, {"guide": guide} if weight else {}, **chosen)
         state, _ = trained(task, batch, 120, frozen)
         weights, asked = task.weights(state), batch["label"][::-1]
@@ -296,7 +296,9 @@ def test_the_perceptual_term_waits_for_its_share_of_the_steps(train):
     frozen = {"perceptual": weights, "guide": weights}
     state = jax.jit(lambda key: task.init(key, shapes(batch)))(jax.random.key(0))
     guided = make(train, {"perceptual": net, "guide": net}, guide__weight=1.0, **chosen)
-    for trained_by, terms in ((task, {"perceptual"}), (guided, {"perceptual", "guide"})):
+    # A guide waits even where it is alone.
+    lone = make(train, {"guide": net}, guide__weight=1.0)
+    for trained_by, terms in ((task, {"perceptual"}), (guided, {"perceptual", "guide"}), (lone, {"guide"})):
         first, second = (set(jax.eval_shape(f, state, batch, KEY, frozen)[1]) for f in trained_by.parts.values())
         assert second - first == terms
     assert list(make(train, {"perceptual": net}, perceptual__share=1.0, **chosen).parts) == ["step"]

@@ -317,6 +317,7 @@ def test_guide_teaches_the_generator_alone_in_its_own_vocabulary(train):
         ({"model__name": "biggan"}, {}, "model 'biggan': expected the name of a file"),
         ({"model__name": "cnn"}, {}, "model 'cnn'"),
         ({"augment__control__target": 2.0}, {}, "augment.control.target"),
+        ({"loss__kind": "relativistic", "augment__ada__preset": "bgc"}, {}, "adaptive=True: expected False for the"),
         ({"augment__mirror": 2.0}, {}, "augment.mirror"),
         ({"augment__ada__preset": "strong"}, {}, "ada.preset"),
         ({"guide__weight": 1.0}, {}, "expected a reference and a weight above 0, or neither"),

@@ -125,6 +125,16 @@ def test_the_start_trains_the_decoder_then_the_game_begins(train, eye):
     assert leaf_names(task.weights(states[-1])).keys() == leaf_names(shapes).keys()
 
 
+def test_an_unconditional_one_learns_and_draws_the_same_whatever_the_labels(train):
+    task, batch = make(train, share=0.5, steps=2, model__conditioning="none"), batch_of(train)
+    others = {**batch, "label": (batch["label"] + 1) % 7}
+    ends = [run(task, each, 2, keep=(2,))[0][-1] for each in (batch, others)]
+    assert not moved(ends[0].nets, ends[1].nets)
+    latents = jax.vmap(task.predict["draw"])(jax.random.split(KEY, 2))
+    one, other = (task.predict["sample"](task.weights(ends[0]), latents, jnp.full(2, label)) for label in (0, 3))
+    np.testing.assert_array_equal(one, other)
+
+
 def test_phases_fill_whole_dispatches(train):
     """A fifth of 20 steps, five per dispatch, is one dispatch; a run of one dispatch is the game's alone."""
     task = make(train, scan=5)

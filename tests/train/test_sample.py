@@ -207,3 +207,10 @@ def test_a_sweep_is_a_column_per_value(weights, tmp_path):
 def test_bad_pictures(argv, words, weights, tmp_path, capsys):
     assert main.main(["sample", "--weights=flow", *argv, f"--out={tmp_path / 'x.png'}"]) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_class_that_was_never_learned_is_not_offered():
+    spec = generator(prior=[0.5, 0.5, 0, 0, 0, 0, 0]).spec
+    assert faces.emotions(spec) == list(SEVEN[:2])
+    with pytest.raises(BadInput, match=f"unknown emotion '{SEVEN[2]}'"):
+        faces.chosen(spec, [SEVEN[2]])
