@@ -14,6 +14,8 @@ def get_config(arg: str = ""):
     c.fields = ("optim.lr=0.002|0.004|0.008",)  # FIELD=VALUE|VALUE; of a random draw also FIELD=LOW..HIGH
     c.draws = 0  # random combinations instead of all
     c.seed = 0  # of the draws
+    c.split = "validation"  # who chooses among them must not have seen a test split
+    c.steps = 0  # the experiment's own length
     c.measures = ("accuracy", "macro_f1", "ece")
     c.generator_flags = ()  # of fergen eval, where the experiment is a generator: --judge=REF
     if arg == "smoke":

@@ -13,6 +13,7 @@ def get_config(arg: str = ""):
     c = study.config("benchmark")
     c.classifiers = ("fer2013_cnn_quarter",)
     c.seeds = 3
+    c.steps = 0  # each config's own length
     c.tta = "flip"  # views that are averaged, see fergen eval
     c.csv = ()  # files of probabilities, a column id and one per class
     c = study.finish(c, arg)

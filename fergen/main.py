@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import fergen
 from fergen import commands
+from fergen.core import parent
 from fergen.core.errors import BadInput, FergenError, ending
 
 
@@ -93,4 +94,5 @@ def run(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    parent.follow()
     sys.exit(main())

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
+from fergen.core import parent
 from fergen.core.errors import BadInput, Preempted
 from fergen.studies.jobs import Job
 
@@ -136,7 +137,8 @@ def chain(
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(added or {})},
+                # Killed, this process can tell it nothing; it looks.
+                env={**os.environ, **parent.named(), **(added or {})},
                 # Ctrl-C in a terminal reaches this process alone, which passes it on once.
                 start_new_session=True,
             )

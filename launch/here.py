@@ -19,9 +19,15 @@ def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, int]]:
     """
     for job in jobs:
         job.folder.mkdir(parents=True, exist_ok=True)
-        with (job.folder / "log.txt").open("a") as log, contextlib.redirect_stdout(log):
+        with (
+            (job.folder / "log.txt").open("a") as log,
+            contextlib.redirect_stdout(log),
+            contextlib.redirect_stderr(log),
+        ):
             try:
                 status = next((status for command in job.commands if (status := main(list(command)))), 0)
+            except SystemExit as end:  # of a parser, which has said why
+                status = int(end.code or 0)
             except Exception:  # a fault of one run, which must not end the others
                 traceback.print_exc(file=log)
                 status = 1

@@ -12,7 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
-from fergen.core.errors import BadInput
+from fergen.core.errors import BadInput, Preempted
 from fergen.studies.jobs import DISTRIBUTED, Job
 from launch import commands, tpu_vm
 
@@ -100,6 +100,8 @@ def create(
         f"--priority={priority}",
         f"--max-restarts={restarts}",
         "--restart-on-user-code-failure",
+        # Of a command that saved because it was asked to. XPK restarts none but its own list otherwise.
+        f"--restart-on-exit-codes={Preempted.status}",
         f"--termination-grace-period-seconds={grace}",
         f"--command={script(job, directory=directory, prologue=prologue)}",
     ]  # fmt: skip

@@ -2,7 +2,7 @@
 
   fergen sweep --config=procedural_small --workdir=runs/sweep
   fergen sweep --config=procedural_small --seeds=3 --executor=local:parallel=2
-  fergen sweep --config=fer2013_cgan --judge=fer2013_judge --executor=slurm:partition=gpu,minutes=60,gpus=1
+  fergen sweep --config=mine.py --judge=fer2013_judge --executor=slurm:partition=gpu,minutes=60,gpus=1
 
 A config's sweep() stands beside its get_config() and yields (name, {field: value}); --config.FIELD=VALUE holds for all
 variations. The workdir receives a folder per run and seed, runs.csv (every figure of every run), report.md, report.html

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,18 @@ from fergen.data.dataset import Split
 COLUMNS = ("id", "label")
 
 
-def write(path: str | Path, ids: np.ndarray, names: list[str]) -> Path:
-    """Write corrections.
+def write(folder: Path, name: str, ids: np.ndarray, names: list[str]) -> Path:
+    """Write corrections into a file that is named by what it holds: other corrections are other files.
 
     Args:
-        path: the CSV file.
+        folder: of the file.
+        name: begins the file's own.
         ids: int [n], the rows' stable numbers.
         names: n classes; '' leaves a row out.
     """
     lines = [",".join(COLUMNS), *(f"{row},{name}" for row, name in zip(ids, names))]
-    return atomic_write(path, "\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    return atomic_write(folder / f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}.csv", text)
 
 
 def apply(split: Split, path: str | Path) -> Split:

@@ -16,16 +16,15 @@ def run(study: Study) -> Outcome:
     classifier = configs.load(config.experiment).task == "classifier"
     file = f"{config.split}.json" if classifier else "scores.json"
     flags = (f"--split={config.split}",) if classifier else tuple(config.generator_flags)
-    fixed = (f"data.name={config.data}", *config.overrides.classifiers)
     members = variations.members(
-        study, config.experiment, arms, measured=[Measured(file, flags)], seeds=config.seeds, overrides=fixed
+        study, config.experiment, arms, measured=[Measured(file, flags)], seeds=config.seeds, overrides=study.fields
     )
     rows = study.compare(members)
     require_some(rows, "ablation")
     table = summary.table(rows, {name: name for name in config.measures}, head="fields", scale=1.0)
     page = reporting.begin(study, f"Ablation of {config.experiment}", (
         f"{len(arms)} variations, {'drawn at random' if random else 'a grid'}, with {config.seeds} seeds each, measured"
-        f" on the split `{config.split}`. To choose among them look at validation; here stands what each is worth."
+        f" on the split `{config.split}`."
     ))  # fmt: skip
     page.section("Variations")
     page.table(table)

@@ -6,6 +6,7 @@ does to every class.
 
 import math
 
+from fergen.core.errors import BadInput
 from fergen.data import dataset
 from fergen.show import bars
 from fergen.studies import reporting, summary, synthetic
@@ -22,6 +23,10 @@ def run(study: Study) -> Outcome:
     labels = dataset.load(config.data, "train", images=False).labels
     counts = {name: int((labels == c).sum()) for c, name in enumerate(spec.classes)}
     missing = lacking(counts, config.fill)
+    if not missing:
+        raise BadInput(
+            f"--config.fill={config.fill}: no class of {config.data} has less than this share of the largest"
+        )
     weights = synthetic.generators(study)
     sets = synthetic.make(
         study,

@@ -6,6 +6,7 @@ measures.
 
 from pathlib import Path
 
+from fergen.core.errors import BadInput
 from fergen.data import dataset
 from fergen.evals import outside
 from fergen.evals.classification import evaluate
@@ -30,15 +31,28 @@ COLUMNS = {
 SHOWN = ("accuracy, %", "without twins, %", "5 classes, %")
 
 
+def check(study: Study) -> None:
+    """Refuse what could be scored only after hours of training.
+
+    Raises:
+        BadInput: nothing to score, or a file that is not there.
+    """
+    config = study.config
+    if not config.classifiers and not config.csv:
+        raise BadInput("--config.classifiers=(): expected a config, or a file in --config.csv")
+    for path in config.csv:
+        if not Path(path).is_file():
+            raise BadInput(f"--config.csv={path}: no such file")
+
+
 def run(study: Study) -> Outcome:
     """Run the study."""
     config = study.config
     dataset.draw_procedural(config.data, quiet=study.quiet)
     flags = (f"--split={config.split}", f"--data={config.data}", f"--tta={config.tta}")
     measured = [Measured(f"{config.split}.json", flags)]
-    fields = (f"data.name={config.data}", *config.overrides.classifiers)
     members = [
-        study.member(name, name, fields, measured=measured, seed=seed, step="best")
+        study.member(name, name, study.fields, measured=measured, seed=seed, step="best")
         for name in config.classifiers
         for seed in range(config.seeds)
     ]
@@ -61,10 +75,11 @@ def run(study: Study) -> Outcome:
         study.workdir / "pictures" / "networks.png",
         x="accuracy, share of the faces",
     ))  # fmt: skip
-    page.section("Commands")
-    page.code("\n".join("fergen " + " ".join(command) for command in members[0].job.commands).replace(
-        str(study.workdir), "WORKDIR"
-    ))  # fmt: skip
+    if members:
+        page.section("Commands")
+        page.code("\n".join("fergen " + " ".join(command) for command in members[0].job.commands).replace(
+            str(study.workdir), "WORKDIR"
+        ))  # fmt: skip
     return reporting.end(study, page, table=table, rows=rows)
 
 
@@ -89,4 +104,7 @@ def theirs(study: Study, path: str) -> dict:
     """Return the row of somebody else's predictions: a CSV of probabilities, see `fergen.evals.outside`."""
     split = dataset.load(study.config.data, study.config.split)
     scores = evaluate(outside.read(path, split), split)
-    return {"arm": Path(path).name, "seed": 0, "status": 0, "run": study.workdir / Path(path).stem / "run", **scores}
+    file = Path(path)
+    twice = [Path(other).name for other in study.config.csv].count(file.name) > 1
+    name = f"{file.parent.name}/{file.name}" if twice else file.name
+    return {"arm": name, "seed": 0, "status": 0, "run": study.workdir / file.stem / "run", **scores}

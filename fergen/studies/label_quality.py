@@ -14,7 +14,7 @@ from fergen.evals import predictions
 from fergen.metrics.calibration import softmax
 from fergen.show import lines, mistakes
 from fergen.studies import reporting, summary
-from fergen.studies.runs import Outcome, Study, require_some
+from fergen.studies.runs import Outcome, Study, require_all
 from fergen.train.restore import restore
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
@@ -27,9 +27,9 @@ def run(study: Study) -> Outcome:
     train, truth, noisy = labelled(study)
     parts = {f"without part {i}": (*noisy, f"data.leave_out={i}/{config.folds}") for i in range(1, config.folds + 1)}
     folds = [member for member in study.trainings(parts, config.classifier, measured=[]) if member.seed == 0]
-    require_some(study.compare(folds, "train the folds"), "label quality")
+    require_all(study.compare(folds, "train the folds"), "label quality")
     probabilities = out_of_fold(train, folds)
-    margin = suspicion(probabilities, train.labels)
+    margin, other = suspicion(probabilities, train.labels)
     order = np.argsort(-margin, kind="stable")
     n = round(config.share * len(train))
     page = reporting.begin(study, "Label quality", (
@@ -38,21 +38,25 @@ def run(study: Study) -> Outcome:
     ))  # fmt: skip
     found = lift(margin, train.labels, truth)
     page.section("Are suspicious labels wrong?")
-    page.table(found, caption=config.noise and "Wrong: the labels that were changed at random." or (
-        "Wrong: the majority of ten FER+ votes names another class; rows without a majority are left out. Lift is the"
-        " share over the base rate, that of all rows."
-    ))  # fmt: skip
-    points = [lines.Point(row["most suspicious"], row["lift"]) for row in found]
-    curve = lines.draw({"lift": points}, study.workdir / "pictures" / "lift.png", x="share of rows, most suspicious",
-                         y="wrong labels over the base rate", level={"chance": 1.0}, log=True)  # fmt: skip
-    page.picture(curve)
+    if found:
+        page.table(found, caption=config.noise and "Wrong: the labels that were changed at random." or (
+            "Wrong: the majority of ten FER+ votes names another class; rows without a majority are left out. Lift is"
+            " the share over the base rate, that of all rows."
+        ))  # fmt: skip
+        points = [lines.Point(row["most suspicious"], row["lift"]) for row in found]
+        page.picture(
+            lines.draw({"lift": points}, study.workdir / "pictures" / "lift.png", x="share of rows, most suspicious",
+                       y="wrong labels over the base rate", level={"chance": 1.0}, log=True)
+        )  # fmt: skip
+    else:
+        page.text("Nobody knows: the set has no second opinion on its labels, or no label that differs from it.")
     page.section("The most suspicious")
     picture, shown = study.workdir / "pictures" / "suspicious.png", order[:24]
     title = "training faces whose labels are least believed"
     classes, faces = train.spec.classes, (train.images[shown], probabilities[shown], train.labels[shown])
     if mistakes.draw(*faces, classes, picture, title=title):
         page.picture(picture)
-    rows = retrained(study, train, order[:n], probabilities.argmax(1), noisy)
+    rows = retrained(study, train, order[:n], other, noisy)
     columns = {"accuracy, %": "accuracy", "macro-F1, %": "macro_f1", "by FER+ majority, %": "ferplus/accuracy"}
     table = summary.table(rows, columns, head=f"{n:,} labels")
     page.section("Does correcting them help?")
@@ -72,7 +76,7 @@ def labelled(study: Study) -> tuple[dataset.Split, np.ndarray, tuple[str, ...]]:
     rng, classes = np.random.default_rng(0), train.spec.classes
     wrong = np.flatnonzero(rng.random(len(train)) < config.noise)
     label = (train.labels[wrong] + rng.integers(1, len(classes), len(wrong))) % len(classes)
-    path = corrections.write(study.workdir / "noise.csv", train.rows["id"][wrong], [classes[c] for c in label])
+    path = corrections.write(study.workdir, "noise", train.rows["id"][wrong], [classes[c] for c in label])
     return corrections.apply(train, path), train.labels, (f"data.relabel={path}",)
 
 
@@ -87,27 +91,34 @@ def out_of_fold(train: dataset.Split, folds: list) -> np.ndarray:
     return found
 
 
-def suspicion(probabilities: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Return how suspicious each label is: the best other class's probability less its own, each by its class's mean.
+def suspicion(probabilities: np.ndarray, label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how suspicious each label is, and the class that makes it so.
 
     Args:
         probabilities: float [n, C], out of fold.
         label: int [n].
+
+    Returns:
+        The best other class's probability less that of the label, each less its class's mean, float [n]; and that
+        class, int [n].
     """
     rows, k = np.arange(len(label)), probabilities.shape[1]
     threshold = np.array([probabilities[label == c, c].mean() if (label == c).any() else 1.0 for c in range(k)])
     relative = probabilities - threshold
     own = relative[rows, label]
     relative[rows, label] = -np.inf
-    return relative.max(1) - own
+    return relative.max(1) - own, relative.argmax(1)
 
 
 def lift(margin: np.ndarray, label: np.ndarray, truth: np.ndarray) -> list[dict[str, Any]]:
-    """Return, for shares of the most suspicious rows, how many of them are wrong, and that over the base rate."""
+    """Return, for shares of the most suspicious rows, how many of them are wrong, and that over the base rate.
+
+    Nothing where no row is known to be wrong.
+    """
     known = np.flatnonzero(truth >= 0)
     wrong = (label != truth)[known][np.argsort(-margin[known], kind="stable")]
     found = []
-    for share in SHARES if len(wrong) else ():
+    for share in SHARES if wrong.any() else ():
         n = max(1, round(share * len(wrong)))
         hit = float(wrong[:n].mean())
         base = float(wrong.mean())
@@ -115,20 +126,18 @@ def lift(margin: np.ndarray, label: np.ndarray, truth: np.ndarray) -> list[dict[
     return found
 
 
-def retrained(study: Study, train: dataset.Split, suspects: np.ndarray, guess: np.ndarray, noisy: tuple) -> list:
+def retrained(study: Study, train: dataset.Split, suspects: np.ndarray, other: np.ndarray, noisy: tuple) -> list:
     """Train with the suspects' labels as they are, corrected, left out, and as many random rows left out."""
     config, ids, classes = study.config, train.rows["id"], train.spec.classes
     others = np.random.default_rng(1).permutation(len(train))[: len(suspects)]
     # A file says all: the noise stays in the rows that are not corrected.
-    names = {"corrected": [classes[c] for c in guess[suspects]], "left out": [""] * len(suspects)}
+    names = {"corrected": [classes[c] for c in other[suspects]], "left out": [""] * len(suspects)}
     plans = {form: dict(zip(ids[suspects], each)) for form, each in names.items()}
     plans["random rows left out"] = dict.fromkeys(ids[others], "")
     changed = {row: classes[c] for row, c in zip(ids, train.labels)} if noisy else {}
     arms: dict[str, tuple[str, ...]] = {"as they are": noisy}
     for form, plan in plans.items():
         whole = changed | plan
-        path = corrections.write(
-            study.workdir / f"{form.replace(' ', '_')}.csv", np.array(list(whole)), [*whole.values()]
-        )
+        path = corrections.write(study.workdir, form.replace(" ", "_"), np.array(list(whole)), [*whole.values()])
         arms[form] = (f"data.relabel={path}",)
     return study.compare(study.trainings(arms, config.classifier))

@@ -115,6 +115,7 @@ def attack(name: str, reference: str, train: dataset.Split, held_out: dataset.Sp
     for split in (train, held_out):
         rows = np.sort(rng.permutation(len(split))[:n])
         label = mapping(split.spec.classes, net.spec["classes"])[split.labels[rows]]
+        rows, label = rows[label >= 0], label[label >= 0]
         images = split.images[rows]
         found.append(membership.evidence(net.predict, net.variables, images, label, maps=maps))
     scores = membership.infer(*found)

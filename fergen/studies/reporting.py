@@ -38,10 +38,10 @@ def end(
         rows: of runs, see `Study.compare`.
         scores: further figures for report.json.
     """
-    failed = summary.failures(rows)
+    failed = summary.failures(study.failed, study.workdir)
     if failed:
-        report.section("Failed runs")
-        report.table(failed, caption="They are in no figure above. Repeat the command to try them again.")
+        report.section("What failed")
+        report.table(failed, caption="It is in no figure above. Repeat the command to try it again.")
     report.section("How it was made")
     report.text(
         f"fergen {fergen.__version__}, {versions()}, on {os.cpu_count()} cores ({processor()})."

@@ -12,9 +12,11 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jax
 
 from fergen.core.clock import duration
 from fergen.core.errors import BadInput, FergenError
@@ -76,12 +78,21 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True)
 class Study:
-    """What a study works with: its config, its folder, who runs its jobs, and whether it is quiet."""
+    """What a study works with.
+
+    Attributes:
+        config: its own.
+        workdir: its folder.
+        executor: who runs its jobs.
+        quiet: print no progress.
+        failed: exit status of each job that failed, of all stages so far.
+    """
 
     config: Any
     workdir: Path
     executor: Executor
     quiet: bool = False
+    failed: dict[Job, int] = field(default_factory=dict)
 
     def member(
         self,
@@ -124,12 +135,20 @@ class Study:
         """
         config = self.config
         own = [Measured(f"{config.split}.json", (f"--split={config.split}",))]
-        common = (f"data.name={config.data}", f"steps={config.steps}", *config.overrides.classifiers)
         return [
-            self.member(arm, classifier, (*common, *fields), measured=own if measured is None else measured, seed=seed)
+            self.member(
+                arm, classifier, (*self.fields, *fields), measured=own if measured is None else measured, seed=seed
+            )
             for arm, fields in arms.items()
             for seed in range(config.seeds)
         ]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the study gives to all classifiers: their data, and their steps unless these are 0."""
+        config = self.config
+        steps = (f"steps={config.steps}",) if config.steps else ()
+        return (f"data.name={config.data}", *steps, *config.overrides.classifiers)
 
     def execute(self, jobs: Iterable[Job], what: str) -> dict[str, int]:
         """Run the jobs that are not finished.
@@ -151,6 +170,8 @@ class Study:
         began, todo_left = time.monotonic(), {job.name for job in todo}
         for number, (job, code) in enumerate(self.executor(todo), 1):
             status[job.name] = code
+            if code:
+                self.failed[job] = code
             write_json(job.folder / DONE, {"commands": job.commands, "status": code})
             spent = time.monotonic() - began
             left = f", {duration(spent / number * (len(todo) - number))} left" if number < len(todo) else ""
@@ -195,6 +216,9 @@ def run(config: Any, workdir: str | Path, *, execute: Executor | None = None, qu
         module = importlib.import_module(f"fergen.studies.{config.study}")
     except ModuleNotFoundError:
         raise BadInput(f"--config.study={config.study}: expected the name of a file in fergen/studies") from None
+    if not config.executor.startswith("here"):
+        # Its jobs are other processes, which find the accelerators free; what it computes itself takes the CPU.
+        jax.config.update("jax_platforms", "cpu")
     # Jobs name their folders, and may run elsewhere.
     workdir = Path(workdir).absolute()
     study = Study(config, workdir, execute or executor(config.executor), quiet)
@@ -235,6 +259,20 @@ def require_some(rows: Sequence[Mapping[str, Any]], what: str) -> None:
     if rows and all(row["status"] for row in rows):
         log = rows[0]["run"].parent / "log.txt"
         raise BadInput(f"{what}: every run failed, the first with exit status {rows[0]['status']}; see {log}")
+
+
+def require_all(rows: Sequence[Mapping[str, Any]], what: str) -> None:
+    """Check that all runs ended well, where what follows needs each.
+
+    Raises:
+        BadInput: names the first log.
+    """
+    for row in rows:
+        if row["status"]:
+            log = row["run"].parent / "log.txt"
+            raise BadInput(
+                f"{what}: {row['arm']} failed with exit status {row['status']}, and all are needed; see {log}"
+            )
 
 
 def slug(text: str) -> str:

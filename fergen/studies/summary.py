@@ -11,6 +11,7 @@ import numpy as np
 
 from fergen.core.paths import atomic_write
 from fergen.show.report import cell
+from fergen.studies.jobs import Job
 
 Rows = Sequence[Mapping[str, Any]]
 # Not figures of a run: intervals, counts, and what stands beside them.
@@ -39,7 +40,7 @@ def text(rows: Rows, measure: str, scale: float = 1.0, digits: int = 1) -> str |
         return None
     if n > 1:
         return f"{scale * mean:.{digits}f} ± {scale * deviation:.{digits}f}"
-    only = next(row for row in rows if row["status"] == 0)
+    only = next(row for row in rows if row["status"] == 0 and not math.isnan(row.get(measure, math.nan)))
     bounds = [only.get(f"{measure}.{end}", math.nan) for end in ("low", "high")]
     interval = "" if any(map(math.isnan, bounds)) else f" [{', '.join(f'{scale * b:.{digits}f}' for b in bounds)}]"
     return f"{scale * mean:.{digits}f}{interval}"
@@ -63,28 +64,26 @@ def table(rows: Rows, measures: Mapping[str, str], *, head: str = "trained on", 
     return found
 
 
-def failures(rows: Rows) -> list[dict]:
-    """Return a row per failed run: its arm, seed, exit status and log."""
+def failures(failed: Mapping[Job, int], workdir: Path) -> list[dict]:
+    """Return a row per failed job: its name, exit status, and log in the study's folder."""
     return [
-        {"failed": row["arm"], "seed": row["seed"], "exit status": row["status"], "log": str(Path("runs") / where(row))}
-        for row in rows
-        if row["status"]
+        {"failed": job.name, "exit status": status, "log": str((job.folder / "log.txt").relative_to(workdir))}
+        for job, status in failed.items()
     ]
 
 
-def where(row: Mapping[str, Any]) -> Path:
-    """Return a run's log, relative to the study's folder of runs."""
-    folder = Path(row["run"]).parent
-    return Path(folder.parent.name) / folder.name / "log.txt"
-
-
 def write_csv(path: str | Path, rows: Rows) -> Path:
-    """Write every run's figures, a line per run; those that not all have are left empty where they are missing."""
+    """Write every run's figures, a line per run; those that not all have are left empty where they are missing.
+
+    Args:
+        path: in the study's folder, relative to which runs are named.
+        rows: of runs.
+    """
     names = [name for name in dict.fromkeys(name for row in rows for name in row) if plain_figure(name)]
     out = io.StringIO()
     writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "run": where(row).parent} for row in rows)
+    writer.writerows({**row, "run": Path(row["run"]).parent.relative_to(Path(path).parent)} for row in rows)
     return atomic_write(path, out.getvalue())
 
 

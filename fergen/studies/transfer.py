@@ -146,7 +146,7 @@ def curves(rows: list) -> dict[str, list[lines.Point]]:
     found = {}
     for arm, runs in summary.by_arm(rows).items():
         steps: dict[int, list[float]] = {}
-        for row in runs:
+        for row in (row for row in runs if row["status"] == 0):
             for line in record(row["run"] / "metrics.jsonl"):
                 if "validation/accuracy" in line:
                     steps.setdefault(line["step"], []).append(line["validation/accuracy"])

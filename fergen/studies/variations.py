@@ -11,6 +11,7 @@ from fergen.core.errors import BadInput
 from fergen.studies.runs import Measured, Member, Study
 
 Arms = dict[str, tuple[str, ...]]
+TRIES = 100  # draws for each random combination, of which some come twice
 
 
 def parsed(text: str) -> tuple[str, list[str]]:
@@ -32,7 +33,7 @@ def grid(fields: Sequence[str]) -> Arms:
 
 
 def random(fields: Sequence[str], n: int, seed: int) -> Arms:
-    """Return n random combinations: arm -> overrides.
+    """Return n different random combinations: arm -> overrides; all there are, where they are fewer.
 
     Args:
         fields: as of `grid`; a value LOW..HIGH is drawn between the two, log-uniformly if both are above 0 and HIGH is
@@ -42,9 +43,11 @@ def random(fields: Sequence[str], n: int, seed: int) -> Arms:
     """
     rng = np.random.default_rng(seed)
     found: Arms = {}
-    for _ in range(n):
+    for _ in range(TRIES * n):
         drawn = tuple(f"{field}={draw(rng.choice(values), rng, field)}" for field, values in map(parsed, fields))
         found[", ".join(drawn)] = drawn
+        if len(found) == n:
+            break
     return found
 
 

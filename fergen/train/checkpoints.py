@@ -10,17 +10,18 @@ import json
 import logging
 import shutil
 import sys
+import time
 import zlib
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers as policies
 
-from fergen.core import hosts
+from fergen.core import hosts, parent
 from fergen.core.errors import BadInput, FergenError
 from fergen.core.paths import plain
 from fergen.core.record import quality
@@ -292,11 +293,20 @@ def disk_errors(folder: Path, step: int | None) -> Generator[None]:
         raise
 
 
+def _flocked(f: IO) -> bool:
+    try:
+        fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def locked(workdir: str | Path) -> Generator[None]:
     """Hold a workdir's lock; the system releases it when the process ends, however it ends.
 
-    Of several processes of one run, process 0 holds it for all.
+    Of several processes of one run, process 0 holds it for all. One that a study started waits a little for what the
+    same study, killed, has left behind.
 
     Raises:
         BadInput: another run holds it.
@@ -310,10 +320,12 @@ def locked(workdir: str | Path) -> Generator[None]:
         taken = False
         if jax.process_index() == 0:
             f = held.enter_context((workdir / ".lock").open("w"))
-            try:
-                fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                taken = True
+            until = time.monotonic() + parent.patience()
+            while not _flocked(f):
+                if time.monotonic() >= until:
+                    taken = True
+                    break
+                time.sleep(1)
         if hosts.any_of(taken):
             raise BadInput(f"{workdir}: another run is at work here; wait for it or take another folder")
         yield

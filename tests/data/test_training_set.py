@@ -73,12 +73,12 @@ def test_corrections_change_the_labels_they_name_and_leave_rows_out(tmp_path):
     own = build()[0]
     names = own.spec.classes
     changed = [names[(label + 1) % len(names)] for label in own.labels[:3]]
-    path = corrections.write(tmp_path / "labels.csv", own.rows["id"][:4], [*changed, ""])
+    path = corrections.write(tmp_path, "labels", own.rows["id"][:4], [*changed, ""])
     train, _ = build(relabel=str(path))
     assert list(train.rows["id"]) == [*own.rows["id"][:3], *own.rows["id"][4:]]
     assert [names[label] for label in train.labels[:3]] == changed
     assert np.array_equal(train.labels[3:], own.labels[4:])
-    assert list(train.spec.lineage["data"].values()) == ["labels.csv"]
+    assert list(train.spec.lineage["data"].values()) == [path.name]
 
 
 @pytest.mark.parametrize(

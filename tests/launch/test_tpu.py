@@ -40,7 +40,7 @@ XPK = f"""\
 # seed 1
 xpk workload create --cluster=mine --project=p --workload={xpk.workload(JOB)} --tpu-type=v5litepod-16 --num-slices=2 \
 --docker-image=gcr.io/p/fergen --priority=medium --max-restarts=50 --restart-on-user-code-failure \
---termination-grace-period-seconds=120 \
+--restart-on-exit-codes=75 --termination-grace-period-seconds=120 \
 '--command={GO} && {EXPORTS} && if [ "${{TPU_WORKER_ID:-0}}${{MEGASCALE_SLICE_ID:-0}}" = 00 ]; then \
 go fergen prepare fer2013 --from '"'"'my files'"'"'; fi && \
 go fergen train --config=fer2013_small '"'"'--workdir=/data/runs/seed 1'"'"' --distributed'

@@ -115,7 +115,8 @@ def test_mean_deviation_and_number_over_seeds(tmp_path):
     assert deviation == pytest.approx(0.05 * math.sqrt(2))
     (line,) = summary.table(rows, {"accuracy, %": "accuracy", "absent": "nothing"})
     assert line == {"trained on": "a", "accuracy, %": "55.0 ± 7.1", "absent": None, "runs": "2 of 3"}
-    assert summary.failures(rows) == [{"failed": "a", "seed": 2, "exit status": 3, "log": "runs/a/seed2/log.txt"}]
+    failed = [{"failed": "a/seed2", "exit status": 3, "log": "runs/a/seed2/log.txt"}]
+    assert summary.failures(this.failed, tmp_path) == failed
 
 
 def test_a_single_run_has_its_interval():
@@ -130,7 +131,7 @@ def test_every_figure_of_every_run_is_in_the_csv(tmp_path):
     rows = this.compare(members(this, ("a",), 2))
     text = summary.write_csv(tmp_path / "runs.csv", rows).read_text().splitlines()
     assert text[0] == "arm,seed,status,run,accuracy,n,recall/happy,other/accuracy,other/n,other/recall/happy"
-    assert text[2] == "a,1,0,a/seed1,0.5,9,0.1,0.5,9,0.1"
+    assert text[2] == "a,1,0,runs/a/seed1,0.5,9,0.1,0.5,9,0.1"
 
 
 def test_an_unknown_study_is_refused(tmp_path):
@@ -161,3 +162,23 @@ def test_an_executor_that_only_prints_ends_the_study_well(tmp_path):
     with pytest.raises(runs.Printed, match="2 runs were said, not run") as ended:
         this.compare(members(this, ("a",), 2))
     assert ended.value.status == 0
+
+
+def test_one_run_of_several_has_a_figure_with_its_own_interval():
+    undefined = {"arm": "a", "status": 0, "ece": math.nan, "ece.low": 0.1, "ece.high": 0.2}
+    own = {"arm": "a", "status": 0, "ece": 0.5, "ece.low": 0.4, "ece.high": 0.6}
+    assert summary.text([undefined, own], "ece") == "0.5 [0.4, 0.6]"
+
+
+def test_steps_of_zero_leave_each_config_its_own_length(tmp_path):
+    config = configs.load("benchmark:smoke", ["steps=7"])
+    this = Study(config, tmp_path, Fake(lambda job: {}))
+    assert this.fields[:2] == (f"data.name={config.data}", "steps=7")
+    config = configs.load("benchmark:smoke", ["steps=0"])
+    assert not any(field.startswith("steps=") for field in Study(config, tmp_path, Fake(lambda job: {})).fields)
+
+
+def test_where_all_are_needed_one_that_failed_ends_the_study(tmp_path):
+    this = study(tmp_path, Fake(lambda job: {}, failing=("b/seed0",)))
+    with pytest.raises(BadInput, match=r"b failed with exit status 3, and all are needed; see .*log\.txt"):
+        runs.require_all(this.compare(members(this, ("a", "b"), 1)), "folds")

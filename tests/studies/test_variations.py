@@ -38,6 +38,11 @@ def test_random_draws_are_of_the_seed_and_within_their_ranges():
     assert 0.9 <= min(averages) < 0.91 < 0.98 < max(averages) <= 0.99
 
 
+def test_random_draws_differ_and_end_where_there_are_no_more():
+    assert len(variations.random(("batch_size=8|16|32", "ema=0.0|0.9"), 5, 0)) == 5
+    assert len(variations.random(("batch_size=8|16",), 8, 0)) == 2
+
+
 @pytest.mark.parametrize("text", ["optim.lr", "=0.1", "optim.lr="])
 def test_other_forms_are_refused(text):
     with pytest.raises(BadInput, match="expected FIELD=VALUE"):
