@@ -7,8 +7,6 @@ Measured on FER2013 with 600 steps (two seeds): see the README. The CVAE lifts t
 and costs no accuracy; balanced sampling lifts it to 62.5 %.
 """
 
-import ml_collections
-
 from configs.defaults import study
 
 
@@ -16,13 +14,13 @@ def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("balance")
     c.classifier = "fer2013_cnn_quarter"
-    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
+    c.generators = ("cvae=fer2013_cvae",)
     c.fill = 0.6  # every class is filled up to this share of the largest
     c.sampling = ()  # flags of fergen sample: a filter, a truncation
     c.plain = ("augment.flip=0.0", "augment.rotate=0.0", "augment.scale=0.0", "augment.translate=0.0")
     c.stronger = ("augment.rotate=20.0", "augment.scale=0.2", "augment.erase=0.25")
     if arg == "smoke":
         c.classifier = "fer2013_cnn_quarter:smoke"
-        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
+        c.generators = ("cgan=config=procedural_cgan:smoke",)
         c.fill = 1.0
     return study.finish(c, arg)

@@ -7,20 +7,18 @@ Measured on FER2013: see the README. Faces of the CVAE are told from real ones i
 in fer2013_judge; training faces in 51 and 52 %.
 """
 
-import ml_collections
-
 from configs.defaults import study
 
 
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("feature_space")
-    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
+    c.generators = ("cvae=fer2013_cvae",)
     c.n = 1000  # faces of each source
     c.features = ("lite0@128", "fer2013_judge")
     c.methods = ("tsne",)  # and umap, with the extra of that name
     if arg == "smoke":
-        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
+        c.generators = ("cgan=config=procedural_cgan:smoke",)
         c.n = 40
         c.features = ("lite0@32",)
     return study.finish(c, arg)

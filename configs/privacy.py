@@ -7,22 +7,20 @@ Measured on FER2013 without epsilons: see the README. No face of the CVAE is nea
 held-out ones are; members are told from others with an area of .51 (CVAE) and .56 (fer2013_small).
 """
 
-import ml_collections
-
 from configs.defaults import study
 
 
 def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("privacy")
-    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
-    c.classifiers = ml_collections.ConfigDict({"fer2013_small": "fer2013_small"})  # attacked as well
+    c.generators = ("cvae=fer2013_cvae",)
+    c.classifiers = ("fer2013_small=fer2013_small",)  # attacked as well
     c.n = 3000  # faces of each generator, and of members and others in an attack
     c.features = ("fer2013_judge", "lite0@48")  # and faces.onnx, a face-embedding network of yours
     c.private = "fer2013_private"
     c.epsilons = ()  # accuracy of private training at each: 2.0, 8.0; with the extra `private`
     if arg == "smoke":
-        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
+        c.generators = ("cgan=config=procedural_cgan:smoke",)
         c.n = 40
         c.features = ("lite0@32",)
         c.private = "procedural_private:smoke"

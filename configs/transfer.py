@@ -12,8 +12,6 @@ what this one returns: generators {"flow": "runs/fer2013_flow_small"}, variants 
 Generators are named by their weights, as fer2013_cvae, which ships, or as config=NAME of one to train first.
 """
 
-import ml_collections
-
 from configs.defaults import study
 
 
@@ -21,17 +19,18 @@ def get_config(arg: str = ""):
     """Return the config; 'smoke' shrinks it to seconds on procedural faces."""
     c = study.config("transfer")
     c.classifiers = ("fer2013_cnn_quarter",)
-    c.generators = ml_collections.ConfigDict({"cvae": "fer2013_cvae"})
+    c.generators = ("cvae=fer2013_cvae",)
     c.times = (1.0, 2.0)  # synthetic faces alone, in multiples of the real ones
     c.ratios = (1.0,)  # synthetic faces beside all real ones
-    # Flags of fergen sample: other forms of each generator's faces, in the first of these amounts.
-    c.variants = ml_collections.ConfigDict(
-        {"plain": (), "filtered": ("--filter=fer2013_small", "--confidence=0.5"),
-         "relabelled": ("--filter=fer2013_small", "--confidence=0.5", "--correct")}
-    )  # fmt: skip
+    # Each with flags of fergen sample: other forms than plain of each generator's faces, in the first of these amounts.
+    c.variants = (
+        "plain=",
+        "filtered=--filter=fer2013_small --confidence=0.5",
+        "relabelled=--filter=fer2013_small --confidence=0.5 --correct",
+    )
     if arg == "smoke":
-        c.generators = ml_collections.ConfigDict({"cgan": "config=procedural_cgan:smoke"})
-        c.variants = ml_collections.ConfigDict({"plain": ()})
+        c.generators = ("cgan=config=procedural_cgan:smoke",)
+        c.variants = ("plain=",)
         c.times = (0.5, 1.0)
         c.ratios = (0.5,)
     return study.finish(c, arg)

@@ -35,6 +35,25 @@ def read_named(
     return name, {**choices[name], **given}
 
 
+def pairs(where: str, texts: Sequence[str]) -> dict[str, str]:
+    """Read a field that lists things by name: ("flow=runs/flow", ...) as name -> what stands behind the first `=`.
+
+    Args:
+        where: name of the field in messages.
+        texts: one NAME=VALUE each; the value may be empty.
+
+    Raises:
+        BadInput: another form, or a name that stands there twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name or not equals or name in found:
+            raise BadInput(f"--config.{where}: expected different names as ('NAME=VALUE', ...), found {text!r}")
+        found[name] = value
+    return found
+
+
 def require_exact(where: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
     """Check that a group has the known fields and no other.
 

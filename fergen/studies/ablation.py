@@ -5,7 +5,7 @@ import math
 from fergen.core import config as configs
 from fergen.show import bars, lines
 from fergen.studies import reporting, summary, variations
-from fergen.studies.runs import Measured, Outcome, Study, require_some
+from fergen.studies.runs import Measured, Outcome, Study
 
 
 def run(study: Study) -> Outcome:
@@ -20,7 +20,7 @@ def run(study: Study) -> Outcome:
         study, config.experiment, arms, measured=[Measured(file, flags)], seeds=config.seeds, overrides=study.fields
     )
     rows = study.compare(members)
-    require_some(rows, "ablation")
+    summary.require_some(rows, "ablation")
     table = summary.table(rows, {name: name for name in config.measures}, head="fields", scale=1.0)
     page = reporting.begin(study, f"Ablation of {config.experiment}", (
         f"{len(arms)} variations, {'drawn at random' if random else 'a grid'}, with {config.seeds} seeds each, measured"

@@ -10,7 +10,7 @@ from fergen.core.errors import BadInput
 from fergen.data import dataset
 from fergen.show import bars
 from fergen.studies import reporting, summary, synthetic
-from fergen.studies.runs import Outcome, Study, require_some
+from fergen.studies.runs import Outcome, Study
 
 MARGIN = 1.15  # of faces made over faces wanted: a tenth of a set becomes its validation
 
@@ -46,7 +46,7 @@ def run(study: Study) -> Outcome:
         "stronger augmentation": tuple(config.stronger),
     } | {f"filled by {name}": (f"data.add={made}*{sum(missing.values())}",) for name, made in sets.items()}
     rows = study.compare(study.trainings(arms, config.classifier))
-    require_some(rows, "balance")
+    summary.require_some(rows, "balance")
     recalls = {f"{name}, {counts[name]:,}": f"recall/{name}" for name in spec.classes}
     measures = {"accuracy, %": "accuracy", "macro-F1, %": "macro_f1", "macro recall, %": "macro_recall"}
     table = summary.table(rows, measures | recalls, head="training set")

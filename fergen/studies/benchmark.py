@@ -13,7 +13,7 @@ from fergen.evals.classification import evaluate
 from fergen.show import bars
 from fergen.studies import reporting, summary
 from fergen.studies.jobs import Job
-from fergen.studies.runs import Measured, Member, Outcome, Study, require_some, slug
+from fergen.studies.runs import Measured, Member, Outcome, Study, slug
 
 COLUMNS = {
     "accuracy, %": "accuracy",
@@ -57,7 +57,7 @@ def run(study: Study) -> Outcome:
         for seed in range(config.seeds)
     ]
     rows = study.compare(members)
-    require_some(rows, "benchmark")
+    summary.require_some(rows, "benchmark")
     done = [member for member, row in zip(members, rows) if row["status"] == 0]
     rows = rows + study.compare(ensembles(study, done, flags), "average") + [theirs(study, path) for path in config.csv]
     table = summary.table(rows, COLUMNS, head="network")

@@ -20,11 +20,7 @@ def run(study: Study) -> Outcome:
     config = study.config
     dataset.draw_procedural(config.data, quiet=study.quiet)
     spec = dataset.spec_of(config.data)
-    weights = synthetic.generators(study)
-    sets = synthetic.make(
-        study,
-        {name: synthetic.made(study, name, ref, spec.image_shape, n=2 * config.n) for name, ref in weights.items()},
-    )
+    _, sets = synthetic.of_each(study, spec.image_shape, config.n)
     faces = {"real": drawn(dataset.load(config.data, "validation"), config.n)}
     faces |= {"real, training": drawn(dataset.load(config.data, "train"), config.n)}
     faces |= {name: drawn(dataset.load(made, "train"), config.n) for name, made in sets.items()}

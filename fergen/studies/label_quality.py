@@ -14,7 +14,7 @@ from fergen.evals import predictions
 from fergen.metrics.calibration import softmax
 from fergen.show import lines, mistakes
 from fergen.studies import reporting, summary
-from fergen.studies.runs import Outcome, Study, require_all
+from fergen.studies.runs import Outcome, Study
 from fergen.train.restore import restore
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
@@ -27,7 +27,7 @@ def run(study: Study) -> Outcome:
     train, truth, noisy = labelled(study)
     parts = {f"without part {i}": (*noisy, f"data.leave_out={i}/{config.folds}") for i in range(1, config.folds + 1)}
     folds = [member for member in study.trainings(parts, config.classifier, measured=[]) if member.seed == 0]
-    require_all(study.compare(folds, "train the folds"), "label quality")
+    summary.require_all(study.compare(folds, "train the folds"), "label quality")
     probabilities = out_of_fold(train, folds)
     margin, other = suspicion(probabilities, train.labels)
     order = np.argsort(-margin, kind="stable")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from fergen.core.fields import pairs
 from fergen.data import dataset, labels
 from fergen.data.training_set import stratified
 from fergen.data.vocabulary import mapping
@@ -31,11 +32,7 @@ def run(study: Study) -> Outcome:
     config = study.config
     dataset.draw_procedural(config.data, quiet=study.quiet)
     spec = dataset.spec_of(config.data)
-    weights = synthetic.generators(study)
-    sets = synthetic.make(
-        study,
-        {name: synthetic.made(study, name, ref, spec.image_shape, n=2 * config.n) for name, ref in weights.items()},
-    )
+    weights, sets = synthetic.of_each(study, spec.image_shape, config.n)
     train, held_out = labels.once(dataset.load(config.data, "train")), untwinned(study)
     splits = {name: dataset.load(folder, "train") for name, folder in sets.items()}
     made = {name: labels.rows_of(s, stratified(s.labels, min(config.n, len(s)))) for name, s in splits.items()}
@@ -60,7 +57,7 @@ def run(study: Study) -> Outcome:
         " are; 1 % is what strangers have. `nearer to training`: nearer to the nearest training face than to the"
         " nearest of as many held-out ones; half is what strangers have."
     ))  # fmt: skip
-    networks = weights | dict(config.classifiers)
+    networks = weights | pairs("classifiers", config.classifiers)
     attacks = [attack(name, reference, train, held_out, config.n) for name, reference in networks.items()]
     page.section("Membership inference")
     page.table(attacks, caption="Area under the ROC curve, .5 gives nothing away; 95 % bootstrap intervals.")

@@ -115,8 +115,8 @@ class Study:
             step: which checkpoint is measured: last, or best by validation.
         """
         folder = self.workdir / "runs" / slug(arm) / f"seed{seed}"
-        run, fields = folder / "run", [f"--config.{text}" for text in (*overrides, f"seed={seed}")]
-        commands = [("train", f"--config={config}", f"--workdir={run}", "--quiet", *fields)]
+        run = folder / "run"
+        commands = [training(config, run, (*overrides, f"seed={seed}"))]
         weights = str(run) if step == "last" else f"{run}@{step}"
         outs = {each.prefix: folder / "scores" / (each.prefix.strip("/") or "own") for each in measured}
         commands += [("eval", "--weights", weights, f"--out={outs[each.prefix]}", *each.flags) for each in measured]
@@ -228,6 +228,18 @@ def run(config: Any, workdir: str | Path, *, execute: Executor | None = None, qu
         return module.run(study)
 
 
+def training(config: str, run: Path, overrides: Iterable[str]) -> tuple[str, ...]:
+    """Return the command that trains an experiment.
+
+    Args:
+        config: NAME or NAME:ARG.
+        run: its folder.
+        overrides: of its fields, "optim.lr=0.1".
+    """
+    fields = (f"--config.{text}" for text in overrides)
+    return ("train", f"--config={config}", f"--workdir={run}", "--quiet", *fields)
+
+
 def finished(job: Job) -> bool:
     """Whether a job has ended well, with the same commands."""
     if not (job.folder / DONE).is_file():
@@ -248,31 +260,6 @@ def gathered(member: Member, status: int) -> dict[str, Any]:
 def undefined(value: Any) -> Any:
     """Return NaN for null: a figure that is undefined."""
     return math.nan if value is None else value
-
-
-def require_some(rows: Sequence[Mapping[str, Any]], what: str) -> None:
-    """Check that at least one run ended well.
-
-    Raises:
-        BadInput: none did; names a log.
-    """
-    if rows and all(row["status"] for row in rows):
-        log = rows[0]["run"].parent / "log.txt"
-        raise BadInput(f"{what}: every run failed, the first with exit status {rows[0]['status']}; see {log}")
-
-
-def require_all(rows: Sequence[Mapping[str, Any]], what: str) -> None:
-    """Check that all runs ended well, where what follows needs each.
-
-    Raises:
-        BadInput: names the first log.
-    """
-    for row in rows:
-        if row["status"]:
-            log = row["run"].parent / "log.txt"
-            raise BadInput(
-                f"{what}: {row['arm']} failed with exit status {row['status']}, and all are needed; see {log}"
-            )
 
 
 def slug(text: str) -> str:

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from fergen.core.errors import BadInput
 from fergen.core.paths import atomic_write
+from fergen.core.record import rows as record
+from fergen.show import lines
 from fergen.show.report import cell
 from fergen.studies.jobs import Job
 
@@ -64,6 +67,31 @@ def table(rows: Rows, measures: Mapping[str, str], *, head: str = "trained on", 
     return found
 
 
+def require_some(rows: Rows, what: str) -> None:
+    """Check that at least one run ended well.
+
+    Raises:
+        BadInput: none did; names a log.
+    """
+    if rows and all(row["status"] for row in rows):
+        log = rows[0]["run"].parent / "log.txt"
+        raise BadInput(f"{what}: every run failed, the first with exit status {rows[0]['status']}; see {log}")
+
+
+def require_all(rows: Rows, what: str) -> None:
+    """Check that all runs ended well, where what follows needs each.
+
+    Raises:
+        BadInput: names the first log.
+    """
+    for row in rows:
+        if row["status"]:
+            log = row["run"].parent / "log.txt"
+            raise BadInput(
+                f"{what}: {row['arm']} failed with exit status {row['status']}, and all are needed; see {log}"
+            )
+
+
 def failures(failed: Mapping[Job, int], workdir: Path) -> list[dict]:
     """Return a row per failed job: its name, exit status, and log in the study's folder."""
     return [
@@ -98,3 +126,16 @@ def aligned(rows: Rows) -> str:
     cells = [columns, *([cell(row.get(name), 3) for name in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in cells)
+
+
+def along(rows: Rows, measure: str) -> dict[str, list[lines.Point]]:
+    """Return a figure that was recorded along the training of each arm, the mean over its runs that ended well."""
+    found = {}
+    for arm, runs in by_arm(rows).items():
+        steps: dict[int, list[float]] = {}
+        for row in runs:
+            for line in record(row["run"] / "metrics.jsonl") if row["status"] == 0 else ():
+                if measure in line:
+                    steps.setdefault(line["step"], []).append(line[measure])
+        found[arm] = [lines.Point(step, sum(values) / len(values)) for step, values in sorted(steps.items())]
+    return found

@@ -7,7 +7,7 @@ from typing import Any
 from fergen.core import config as configs
 from fergen.core.errors import BadInput
 from fergen.studies import jobs, reporting, summary, variations
-from fergen.studies.runs import Measured, Outcome, Study, require_some
+from fergen.studies.runs import Measured, Outcome, Study
 from fergen.train.checkpoints import locked
 
 CLASSIFIER = ("accuracy", "macro_f1", "macro_recall", "ece")
@@ -62,7 +62,7 @@ def run(
         rows = study.compare(
             variations.members(study, reference, arms, measured=measured, seeds=seeds, overrides=overrides)
         )
-        require_some(rows, "sweep")
+        summary.require_some(rows, "sweep")
         names = measures or (CLASSIFIER if classifier else GENERATOR)
         table = summary.table(rows, {name: name for name in names}, head="variation", scale=1.0)
         page = reporting.begin(study, f"Sweep of {reference}", f"{len(arms)} variations, {seeds} seeds each.")

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from fergen.core.errors import BadInput
+from fergen.core.fields import pairs
 from fergen.studies.jobs import Job
-from fergen.studies.runs import Study, slug
+from fergen.studies.runs import Study, slug, training
 
 TRAIN = "config="
 Key = TypeVar("Key", str, tuple[str, str])
@@ -22,7 +23,7 @@ def generators(study: Study) -> dict[str, str]:
     """Train those of the study's generators that are named by their config.
 
     Args:
-        study: its config has `generators`: name -> reference to weights, or config=NAME of one to train, and
+        study: its config has `generators`: NAME=REF, a reference to weights, or NAME=config=NAME of one to train, and
             `overrides.generators`: fields of those.
 
     Returns:
@@ -31,19 +32,18 @@ def generators(study: Study) -> dict[str, str]:
     Raises:
         BadInput: none is left.
     """
-    listed = dict(study.config.generators)
-    fields = [f"--config.{text}" for text in study.config.overrides.generators]
+    listed = pairs("generators", study.config.generators)
+    fields = (f"data.name={study.config.data}", *study.config.overrides.generators)
     folders = {name: study.workdir / "generators" / slug(name) for name in listed}
     jobs = {
         name: Job(
             f"generator/{slug(name)}",
-            (("train", f"--config={text.removeprefix(TRAIN)}", f"--workdir={folders[name] / 'run'}", "--quiet",
-              f"--config.data.name={study.config.data}", *fields),),
+            (training(text.removeprefix(TRAIN), folders[name] / "run", fields),),
             folders[name],
         )
         for name, text in listed.items()
         if text.startswith(TRAIN)
-    }  # fmt: skip
+    }
     status = study.execute(jobs.values(), "train generators") if jobs else {}
     found = {
         name: str(folders[name] / "run") if name in jobs else text
@@ -93,3 +93,18 @@ def make(study: Study, sets: Mapping[Key, Made]) -> dict[Key, str]:
     """Make sets; returns key -> set for those that could be made."""
     status = study.execute([each.job for each in sets.values()], "make faces")
     return {key: each.name for key, each in sets.items() if status[each.job.name] == 0}
+
+
+def of_each(study: Study, size: Sequence[int], n: int) -> tuple[dict[str, str], dict[str, str]]:
+    """Have every generator of a study make faces.
+
+    Args:
+        study: see `generators`.
+        size: height, width and channels of the images.
+        n: faces of each, at least, in the train split of the set.
+
+    Returns:
+        name -> reference to its weights, name -> its set.
+    """
+    weights = generators(study)
+    return weights, make(study, {name: made(study, name, ref, size, n=2 * n) for name, ref in weights.items()})

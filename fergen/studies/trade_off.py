@@ -6,11 +6,12 @@ The AffectNet study's central question: a generator that obeys the label better 
 import math
 
 from fergen.core.errors import BadInput
+from fergen.core.fields import pairs
 from fergen.data import dataset
 from fergen.show import lines
-from fergen.studies import reporting
+from fergen.studies import reporting, summary
 from fergen.studies.jobs import Job
-from fergen.studies.runs import Member, Outcome, Study, require_some, slug
+from fergen.studies.runs import Member, Outcome, Study, slug, training
 from fergen.studies.synthetic import TRAIN
 from fergen.studies.variations import parsed
 
@@ -22,16 +23,17 @@ def run(study: Study) -> Outcome:
     judge = config.judge
     if judge.startswith(TRAIN):
         folder = study.workdir / "judge"
-        fields = [f"--config.{text}" for text in config.overrides.judge]
-        command = ("train", f"--config={judge.removeprefix(TRAIN)}", f"--workdir={folder / 'run'}", "--quiet",
-                   f"--config.data.name={config.data}", *fields)  # fmt: skip
+        fields = (f"data.name={config.data}", *config.overrides.judge)
+        command = training(judge.removeprefix(TRAIN), folder / "run", fields)
         status = study.execute([Job("judge", (command,), folder)], "train the judge")
         if status["judge"]:
             raise BadInput(f"the judge could not be trained: see {folder / 'log.txt'}")
         judge = str(folder / "run")
-    members = [member for name, text in config.knobs.items() for member in settings(study, name, text, judge)]
+    members = [
+        member for name, text in pairs("knobs", config.knobs).items() for member in settings(study, name, text, judge)
+    ]
     rows = study.compare(members)
-    require_some(rows, "trade-off")
+    summary.require_some(rows, "trade-off")
     space = config.features
     columns = {
         "control, %": ("control/macro", 100, 1), "ratio, %": ("control/ratio", 100, 1),
@@ -84,9 +86,8 @@ def settings(study: Study, name: str, text: str, judge: str) -> list[Member]:
         weights, option = reference, (f"--{field}={value}",)
         if reference.startswith(TRAIN):
             weights, option = str(folder / "run"), ()
-            fields = (f"--config.{each}" for each in (*config.overrides.generators, f"{field}={value}"))
-            train = (("train", f"--config={reference.removeprefix(TRAIN)}", f"--workdir={weights}", "--quiet",
-                      f"--config.data.name={config.data}", *fields),)  # fmt: skip
+            fields = (f"data.name={config.data}", *config.overrides.generators, f"{field}={value}")
+            train = (training(reference.removeprefix(TRAIN), folder / "run", fields),)
         measure = ("eval", "--weights", weights, f"--out={folder / 'scores'}", f"--judge={judge}", "--features",
                    config.features, f"--n={config.n}", f"--per-class={config.per_class}", *option)  # fmt: skip
         job = Job(slug(arm), (*train, measure), folder)

@@ -5,13 +5,14 @@ StyleGAN2-ADA's, and less from twice as many. It asked whether they overfit: her
 steps, and is measured on held-out faces of its own kind too.
 """
 
+import shlex
 from typing import Any
 
-from fergen.core.record import rows as record
+from fergen.core.fields import pairs
 from fergen.data import dataset
 from fergen.show import lines
 from fergen.studies import reporting, summary, synthetic
-from fergen.studies.runs import Measured, Member, Outcome, Study, require_some, slug
+from fergen.studies.runs import Measured, Member, Outcome, Study, slug
 
 MEASURES = {
     "accuracy, %": "accuracy",
@@ -31,22 +32,23 @@ def run(study: Study) -> Outcome:
     spec = dataset.spec_of(config.data)
     real = spec.splits["train"]
     weights = synthetic.generators(study)
+    variants = {name: shlex.split(flags) for name, flags in pairs("variants", config.variants).items()}
     # How many faces of each variant, as multiples of the real ones; without `times` no arm asks for others than plain.
-    amounts = {name: config.times[0] for name in config.variants if name != "plain" and config.times}
-    if "plain" in config.variants:
+    amounts = {name: config.times[0] for name in variants if name != "plain" and config.times}
+    if "plain" in variants:
         amounts["plain"] = max((*config.times, *config.ratios))
     sets = synthetic.make(
         study,
         {
             (name, variant): synthetic.made(
-                study, f"{name} {variant}".strip(), ref, spec.image_shape, flags=config.variants[variant],
+                study, f"{name} {variant}".strip(), ref, spec.image_shape, flags=variants[variant],
                 n=round(real * amounts[variant] / KEPT) + 50,
             )
-            for name, ref in weights.items() for variant in config.variants if variant in amounts
+            for name, ref in weights.items() for variant in variants if variant in amounts
         },
     )  # fmt: skip
     rows = study.compare(members(study, sets, real))
-    require_some(rows, "transfer")
+    summary.require_some(rows, "transfer")
     return report(study, rows, weights)
 
 
@@ -115,7 +117,7 @@ def report(study: Study, rows: list[dict[str, Any]], weights: dict[str, str]) ->
             " the amount, there were too few.",
         )  # fmt: skip
     page.section("Along the training")
-    series = curves(rows)
+    series = summary.along(rows, "validation/accuracy")
     picture = study.workdir / "pictures" / "curves.png"
     page.picture(
         lines.draw(series, picture, x="step", y="accuracy on real validation faces", marks=False),
@@ -138,17 +140,4 @@ def amounts(study: Study, rows: list, classifier: str, names: list[str]) -> dict
                 points = [lines.Point(v, *summary.spread(runs, measure)[:2]) for v, runs in there if runs]
                 if points and not (what and form.startswith("real")):
                     found[form.removesuffix(" ×") + what] = points
-    return found
-
-
-def curves(rows: list) -> dict[str, list[lines.Point]]:
-    """Return the validation accuracy along the training of each arm, the mean over seeds."""
-    found = {}
-    for arm, runs in summary.by_arm(rows).items():
-        steps: dict[int, list[float]] = {}
-        for row in (row for row in runs if row["status"] == 0):
-            for line in record(row["run"] / "metrics.jsonl"):
-                if "validation/accuracy" in line:
-                    steps.setdefault(line["step"], []).append(line["validation/accuracy"])
-        found[arm] = [lines.Point(step, sum(values) / len(values)) for step, values in sorted(steps.items())]
     return found

@@ -99,7 +99,7 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
 def test_if_none_ended_well_the_first_log_is_named(tmp_path):
     this = study(tmp_path, Fake(lambda job: {}, failing=("a/seed0",)))
     with pytest.raises(BadInput, match=r"every run failed, the first with exit status 3; see .*log\.txt"):
-        runs.require_some(this.compare(members(this, ("a",), 1)), "a study")
+        summary.require_some(this.compare(members(this, ("a",), 1)), "a study")
 
 
 def test_folders_have_plain_names():
@@ -181,4 +181,4 @@ def test_steps_of_zero_leave_each_config_its_own_length(tmp_path):
 def test_where_all_are_needed_one_that_failed_ends_the_study(tmp_path):
     this = study(tmp_path, Fake(lambda job: {}, failing=("b/seed0",)))
     with pytest.raises(BadInput, match=r"b failed with exit status 3, and all are needed; see .*log\.txt"):
-        runs.require_all(this.compare(members(this, ("a", "b"), 1)), "folds")
+        summary.require_all(this.compare(members(this, ("a", "b"), 1)), "folds")
