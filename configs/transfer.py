@@ -5,9 +5,10 @@ fergen study --config=transfer --workdir=runs/transfer
 
 Measured with fer2013_cvae, plain, x1, x2 and beside real faces (2 seeds, 2 cores, 25 min with local:parallel=2):
 see the README's table; .29 from synthetic faces alone against .55 from real ones. With a run of fer2013_flow_small,
-half as many faces as real ones, guidance 1 and 3: .43 and .44. That study is a file of one's own, which changes
-what this one returns: generators {"flow": "runs/fer2013_flow_small"}, variants {"plain": ("--guidance=1",),
-"guided": ("--guidance=3",)}, times and ratios (0.5,).
+half as many faces as real ones, guidance 1 and 3: .43 and .44:
+
+fergen study --config=transfer --config.generators="('flow=runs/fer2013_flow_small',)" \\
+  --config.variants="('plain=--guidance=1', 'guided=--guidance=3')" --config.times="(.5,)" --config.ratios="(.5,)"
 
 Generators are named by their weights, as fer2013_cvae, which ships, or as config=NAME of one to train first.
 """

@@ -97,7 +97,8 @@ def zero_centred_penalty(critic: Callable[[Any], Float[Array, "b"]], inputs: Any
     (arXiv:1801.04406), eqs. 9 and 10. Feature maps that it sees beside an image count as inputs of their own.
 
     Args:
-      critic: inputs -> logits, each of its own image alone.
+      critic: inputs -> logits. Where a logit also sees a statistic of the batch, as the spread of its images, an
+        image's gradient holds what it does to the others' logits too, as in StyleGAN2.
       inputs: where the gradient is taken: images [b, h, w, c], or a tree of arrays [b, ...].
 
     Returns:
