@@ -4,7 +4,8 @@ XLA's CPU backend runs a stride-1 3x3 convolution at 120-220 GFLOP/s on two AVX-
 respect to the input, which is a convolution too. The gradient with respect to the kernel is lowered to a convolution
 whose window is the whole image; of many channels it reaches 25-90 GFLOP/s and costs as much as all the rest. Depthwise
 convolutions reach 1-4 GFLOP/s forward already. GPUs and TPUs have no such holes, so only the CPU takes other routes
-here. One is for that gradient, unless few channels meet many pixels, where XLA's form is the faster one:
+here. One is for that gradient, unless few channels meet many pixels, where XLA's form is the faster one
+(`kernel_gradient` says where):
 
 - 3x3, stride 1: Winograd's F(3x3, 2x2), 16 products instead of 36 per tile and channel pair, as 16 matrix products;
 - any other window or stride: one matrix product per window position;
@@ -162,8 +163,10 @@ def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: 
         48x48  16-> 16   5.8, 18.5     24x24  64->64, 4x4 s 2    9.7, 15.9     12x12  96->160  16.6, 10.5
         24x24  32-> 32   4.8,  8.3     24x24  32->64, 5x5       19.1, 41.9     12x12  32->128   4.3,  3.2
         24x24  64-> 64  16.6, 23.5     12x12  64->64             4.4,  4.1      6x6   64-> 64   1.2,  0.9
+        48x48  64-> 64   119,   90     48x48  32->64            58,   110
     """
-    if len(x) > 1 and max(x.shape[3], g.shape[3]) <= 64 and g.shape[1] * g.shape[2] >= 144:
+    pixels, pairs = g.shape[1] * g.shape[2], x.shape[3] * g.shape[3]
+    if len(x) > 1 and max(x.shape[3], g.shape[3]) <= 64 and pixels >= 144 and pixels * pairs < 2**23:
         shape = jax.ShapeDtypeStruct((*window, x.shape[3], g.shape[3]), x.dtype)
         (dk,) = jax.linear_transpose(lambda kernel: _plain(x, kernel, strides, pads), shape)(g)
         return dk

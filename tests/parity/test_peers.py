@@ -11,7 +11,7 @@ from fergen.core import config as configs  # noqa: E402
 from fergen.nn import fir  # noqa: E402
 from fergen.tasks import stylegan2_nets  # noqa: E402
 from fergen.train.setup import prepare  # noqa: E402
-from tests.peers import dcgan, ours, stylegan2, theirs  # noqa: E402
+from tests.peers import dcgan, limits, ours, stylegan2, theirs  # noqa: E402
 from tests.peers.works import WORKS  # noqa: E402
 
 pytestmark = pytest.mark.parity
@@ -56,3 +56,8 @@ def test_networks_have_as_many_parameters(name):
         "dcgan": lambda: [dcgan.Generator(), dcgan.Critic()],
     }[name]()
     assert sum(p.numel() for net in nets for p in net.parameters()) == expected
+
+
+def test_rates_of_convolutions_beside_a_product():
+    assert 0 < limits.of_product(64) < 1e5
+    assert set(limits.of_convolution(8, 4, 4, 2)) == {"forward", "input gradient", "kernel gradient"}
