@@ -101,7 +101,9 @@ def report(study: Study, rows: list[dict[str, Any]], weights: dict[str, str]) ->
     page = reporting.begin(study, "Trained on synthetic faces", (
         f"Classifiers are trained on real faces, on a generator's, and on both, with {config.steps:,} steps each, and"
         f" tested on the same real faces, the split `{config.split}`. ×2 is twice as many faces as there are real ones."
-        " `of real` is the accuracy over that of training on real faces."
+        " `of real` is the accuracy over that of training on real faces. All seeds share a generator's faces, so that"
+        " ± leaves out what other faces of it would change. Where a set is larger than the steps see, more faces are"
+        " other faces, not more training."
     ))  # fmt: skip
     page.section("Tested on real faces")
     page.table(table, caption="Macro averages over classes; AUROC is one class against the rest.")
