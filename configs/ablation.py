@@ -2,6 +2,9 @@
 
 fergen study --config=ablation --config.experiment=fer2013_cnn_quarter \\
   "--config.fields=optim.lr=0.002|0.004|0.008,loss.label_smoothing=0.0|0.1"
+
+Measured on FER2013's validation with --config.steps=600 (two seeds): the config's own .004 is the best of the three
+rates below; see the README.
 """
 
 from configs.defaults import study
