@@ -3,6 +3,8 @@
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen study --config=benchmark --workdir=runs/benchmark
 fergen study --config=benchmark --config.csv=theirs.csv    # somebody else's probabilities beside
+
+Measured on FER2013 with two seeds of fer2013_cnn_quarter: see the README; 54.4 % each, 55.5 % averaged.
 """
 
 from configs.defaults import study
