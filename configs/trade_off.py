@@ -1,7 +1,6 @@
 """Control against realism and coverage: every generator over its own knob, in one plot.
 
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
-fergen train --config=fer2013_flow_small --workdir=runs/fer2013_flow_small
 fergen train --config=fer2013_stylegan2_small --workdir=runs/fer2013_stylegan2_small
 fergen study --config=trade_off --workdir=runs/trade_off
 
@@ -19,7 +18,7 @@ def get_config(arg: str = ""):
     # NAME=REF; OPTION=V|V of its sampler, or config=NAME; FIELD=V|V, trained once for each value.
     c.knobs = (
         "cvae=fer2013_cvae; guidance=1|2|3|5",
-        "flow=runs/fer2013_flow_small; guidance=1|4|8",
+        "flow=fer2013_flow_small; guidance=1|4|8",
         "stylegan2=runs/fer2013_stylegan2_small; truncation=0.5|0.7|1",
         "searched=runs/fer2013_stylegan2_small; search=fer2013_small*0.1|fer2013_small*1|fer2013_small*10",
     )

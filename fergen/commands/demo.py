@@ -30,9 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generators",
         nargs="*",
-        default=["fer2013_cvae"],
+        default=["fer2013_cvae", "fer2013_flow_small"],
         metavar="REF",
-        help="generators to make faces with; a StyleGAN2 to edit (default: fer2013_cvae, which ships)",
+        help="generators to make faces with; a StyleGAN2 to edit (default: those that ship)",
     )
     parser.add_argument("--runs", metavar="DIR", help="a folder of runs to look at")
     parser.add_argument("--host", default="127.0.0.1", help="name or address to listen at (%(default)s)")
