@@ -3,8 +3,8 @@
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen study --config=privacy --workdir=runs/privacy
 
-Measured on FER2013, at epsilons 2 and 8 with 200 steps: see the README. No face of the CVAE is nearer to a training face than 99 % of
-held-out ones are; members are told from others with an area of .51 (CVAE) and .56 (fer2013_small).
+Measured on FER2013, at epsilons 2 and 8 with 200 steps: see the README. No face of the CVAE is nearer to a training
+face than 99 % of held-out ones are; members are told from others with an area of .51 (CVAE) and .56 (fer2013_small).
 """
 
 from configs.defaults import study
