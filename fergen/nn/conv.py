@@ -166,7 +166,7 @@ def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: 
         48x48  64-> 64   119,   90     48x48  32->64            58,   110
     """
     pixels, pairs = g.shape[1] * g.shape[2], x.shape[3] * g.shape[3]
-    if len(x) > 1 and max(x.shape[3], g.shape[3]) <= 64 and pixels >= 144 and pixels * pairs < 2**23:
+    if x.shape[0] != 1 and max(x.shape[3], g.shape[3]) <= 64 and pixels >= 144 and pixels * pairs < 2**23:
         shape = jax.ShapeDtypeStruct((*window, x.shape[3], g.shape[3]), x.dtype)
         (dk,) = jax.linear_transpose(lambda kernel: _plain(x, kernel, strides, pads), shape)(g)
         return dk
@@ -308,7 +308,7 @@ def conv2d(x: jax.Array, kernel: jax.Array, strides=(1, 1), padding="SAME", grou
     pads = (rows, columns)
     # Of one image everywhere: under `jax.vmap`, as of each example's gradient, XLA makes a grouped convolution of its
     # kernel gradient, and splits that wrongly over devices (0.10.2: all but the first get others' groups, unsaid).
-    if target.platform() != "cpu" and len(x) > 1:
+    if target.platform() != "cpu" and x.shape[0] != 1:
         return _plain(x, kernel, strides, pads, groups)
     if groups != 1:
         each = groups == x.shape[-1] == kernel.shape[-1]
