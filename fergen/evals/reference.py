@@ -62,7 +62,7 @@ class Reference:
 
 
 def classes_asked(spec: Mapping[str, Any]) -> tuple[int, ...]:
-    """Return the classes that a generator can be asked for: all, the one it was trained on alone, or none."""
+    """Return the classes that a generator can be asked for: those it learned, or none without labels."""
     learned = tuple(np.flatnonzero(spec["prior"]).tolist())
     return learned if spec["conditional"] or len(learned) == 1 else ()
 

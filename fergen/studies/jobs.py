@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
+import jax
+
 from fergen.core.config import PACKAGE, parse
 from fergen.core.errors import BadInput
 
@@ -65,6 +67,9 @@ def executor(text: str) -> Executor:
             known = ", ".join(f"{key}={default}" for key, default in options.items()) or "none"
             raise BadInput(f"--executor={name}: expected options as {name}:name=value, of these: {known}; found {part}")
         options[option] = parse(value, options[option], f"--executor={name}:{option}")
+    if name != "here":
+        # Its jobs are other processes, which find the accelerators free; what this one computes itself takes the CPU.
+        jax.config.update("jax_platforms", "cpu")
     return partial(module.run, **options)
 
 

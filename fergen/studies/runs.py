@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-
 from fergen.core.clock import duration
 from fergen.core.errors import BadInput, FergenError
 from fergen.core.paths import read_json, write_json
@@ -216,9 +214,6 @@ def run(config: Any, workdir: str | Path, *, execute: Executor | None = None, qu
         module = importlib.import_module(f"fergen.studies.{config.study}")
     except ModuleNotFoundError:
         raise BadInput(f"--config.study={config.study}: expected the name of a file in fergen/studies") from None
-    if not config.executor.startswith("here"):
-        # Its jobs are other processes, which find the accelerators free; what it computes itself takes the CPU.
-        jax.config.update("jax_platforms", "cpu")
     # Jobs name their folders, and may run elsewhere.
     workdir = Path(workdir).absolute()
     study = Study(config, workdir, execute or executor(config.executor), quiet)

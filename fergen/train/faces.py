@@ -12,6 +12,7 @@ from fergen.core.arrays import to_uint8
 from fergen.core.errors import BadInput
 from fergen.data.vocabulary import canonical, is_known
 from fergen.evals import sampling
+from fergen.evals.reference import classes_asked
 from fergen.latent.interpolation import spherical
 from fergen.train.restore import Restored, restore
 
@@ -49,8 +50,7 @@ def resampled(net: Restored, **sampler: Any) -> Restored:
 
 def emotions(spec: Mapping[str, Any]) -> list[str]:
     """Return the classes that a generator can be asked for; of an unconditional one, the one it learned, if one."""
-    known = [name for name, share in zip(spec["classes"], spec["prior"]) if share > 0]
-    return known if spec["conditional"] or len(known) == 1 else []
+    return [spec["classes"][c] for c in classes_asked(spec)]
 
 
 def chosen(spec: Mapping[str, Any], names: Sequence[str] | None) -> list[str]:

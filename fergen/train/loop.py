@@ -150,6 +150,8 @@ def train(
         print(f"train: {wall - inside:.1f} s of {wall:.1f} s outside the compiled step", file=sys.stderr)
     if guarantee and not quiet:
         print(guarantee.line(step), file=sys.stderr)
+    # A mark of rows, not a figure.
+    writer.last.pop(FIRST_STAGE, None)
     return {**writer.last, "step": step, "seconds": clock["seconds"] + wall, "workdir": str(workdir)}
 
 
