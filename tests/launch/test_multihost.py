@@ -65,10 +65,11 @@ def ended(processes: list[subprocess.Popen], timeout: float = 300) -> list[tuple
 
 
 def wait_for_step(processes: list[subprocess.Popen], workdir: Path, step: int) -> None:
+    """Wait for a recorded step and, as checkpoints are written beside the steps, for a first one of them."""
     end = time.monotonic() + 300
     while time.monotonic() < end and all(process.poll() is None for process in processes):
         recorded = rows(workdir / "metrics.jsonl")
-        if recorded and recorded[-1]["step"] >= step:
+        if recorded and recorded[-1]["step"] >= step and checkpoints.steps(workdir):
             return
         time.sleep(0.01)
     raise AssertionError(f"the job ended or hung before step {step}: {ended(processes)}")
