@@ -1,19 +1,15 @@
 """Convolve images: `nn.Conv`'s parameters and results in the form that the platform runs fastest.
 
-XLA's CPU backend runs a stride-1 3x3 convolution at 120-220 GFLOP/s on two AVX-512 cores, and so its gradient with
-respect to the input, which is a convolution too. The gradient with respect to the kernel is lowered to a convolution
-whose window is the whole image; of many channels it reaches 25-90 GFLOP/s and costs as much as all the rest. Depthwise
-convolutions reach 1-4 GFLOP/s forward already. GPUs and TPUs have no such holes, so only the CPU takes other routes
-here. One is for that gradient, unless few channels meet many pixels, where XLA's form is the faster one
-(`kernel_gradient` says where):
+XLA's CPU backend runs a stride-1 3x3 convolution at the rate of a matrix product, though of up to 64 output channels on
+one core alone, and so its gradient with respect to the input, which is a convolution too. The gradient with respect to
+the kernel is lowered to a convolution whose window is the whole image; of many channels it reaches a third of that
+rate. Depthwise convolutions are slower still. GPUs and TPUs have no such holes, so only the CPU takes other routes:
 
-- 3x3, stride 1: Winograd's F(3x3, 2x2), 16 products instead of 36 per tile and channel pair, as 16 matrix products;
-- any other window or stride: one matrix product per window position;
-- 1x1: a plain matrix product, also forward.
-
-Both run over slices of the batch that fit the second-level cache, because shifted copies of a whole batch would move
-through memory nine (sixteen) times. The table of measured rates stands at `kernel_gradient`. The other, for depthwise
-convolutions, is a sum of shifted products, see `depthwise`.
+- 3x3, stride 1: Winograd's minimal filtering, where `winograd.pays` and `kernel_gradient` say that it is faster;
+- kernel gradients of other windows or strides: one matrix product per window position, over slices of the batch that
+  fit the second-level cache, unless few channels meet many pixels;
+- 1x1: a plain matrix product, also forward;
+- depthwise: a sum of shifted products, see `depthwise`.
 """
 
 from collections.abc import Sequence
@@ -27,6 +23,8 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from fergen.core import target
+from fergen.nn import winograd
+from fergen.nn.depthwise import depthwise
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _CACHE_BYTES = 2**20  # of input per slice: measured best within 0.5-2 MiB; a core's second-level cache holds 1.25 MiB
@@ -39,83 +37,8 @@ def _plain(x, kernel, strides, pads, groups=1):
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
-    """Convolve each channel with its own window, as a sum of shifted products that the compiler fuses into one pass.
-
-    Measured milliseconds of CPU time (batch 16, float32, "same" padding; best of 3): this form, and XLA's own.
-
-        shape, window, stride       forward      input gradient   kernel gradient
-        64x64   32  3x3  1        1.4    47.3      2.4    46.0      42.9    25.8
-        64x64   96  3x3  2        3.3    36.4      3.0   500.4      10.5    38.5
-        32x32  144  5x5  2        2.2    21.0     13.1   319.2      32.1    32.0
-        16x16  240  5x5  1        1.8    33.6      7.0    33.8      72.1    70.1
-         8x8   480  3x3  1        0.3    11.5      0.7    10.9       2.3    32.0
-         4x4  1152  5x5  1        0.9    41.6      1.9    41.0       4.3   232.7
-
-    That input gradient was what differentiation makes of the sum: slow where the stride is 2 and a clipped activation
-    stands before, for then zeros between the gradients are computed one by one. `_depthwise_bwd` has a form of its own:
-    EfficientNet-Lite0's maps of 32 images of 48x48 and their gradient took 473 ms, and take 136 (2 AVX2 cores, training
-    beside).
-
-    Args:
-        x: images [B, H, W, C].
-        kernel: [kh, kw, 1, C].
-        strides: of the window, rows and columns.
-        pads: zeros before and after, rows and columns.
-
-    Returns:
-        [B, H', W', C].
-    """
-    return _shifted(x, kernel, strides, pads)
-
-
-def _shifted(x, kernel, strides, pads):
-    (kh, kw), (down, right) = kernel.shape[:2], strides
-    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    rows, cols = (padded.shape[1] - kh) // down * down + 1, (padded.shape[2] - kw) // right * right + 1
-    # Summed in single precision at least, as a convolution is.
-    kind = jnp.promote_types(x.dtype, jnp.float32)
-    products = (
-        padded[:, i : i + rows : down, j : j + cols : right].astype(kind) * kernel[i, j, 0]
-        for i in range(kh)
-        for j in range(kw)
-    )
-    return sum(products, jnp.zeros((), kind)).astype(x.dtype)
-
-
-def _depthwise_fwd(x, kernel, strides, pads):
-    return _shifted(x, kernel, strides, pads), (x, kernel)
-
-
-def _depthwise_bwd(strides, pads, saved, g):
-    x, kernel = saved
-    # The gradient of the padded image at every s-th row, s the stride, is a convolution of its own with every s-th row
-    # of the mirrored window: no zeros are multiplied, and the interleaving is a copy that nothing is fused into.
-    size = [n + sum(pad) for n, pad in zip(x.shape[1:3], pads)]
-    tall, wide = (-(-n // s) for n, s in zip(size, strides))
-    phases = []
-    for row in range(strides[0]):
-        for column in range(strides[1]):
-            part = kernel[row :: strides[0], column :: strides[1]][::-1, ::-1]
-            if part.size:
-                around = [(k - 1, n - m) for k, n, m in zip(part.shape, (tall, wide), g.shape[1:3])]
-                phases.append(_shifted(g, part, (1, 1), around))
-            else:
-                phases.append(jnp.zeros((len(x), tall, wide, x.shape[-1]), x.dtype))
-    dx = jnp.stack(phases).reshape(*strides, len(x), tall, wide, x.shape[-1]).transpose(2, 3, 0, 4, 1, 5)
-    dx = dx.reshape(len(x), tall * strides[0], wide * strides[1], x.shape[-1])
-    (top, _), (left, _) = pads
-    dx = dx[:, top : top + x.shape[1], left : left + x.shape[2]]
-    (dk,) = jax.vjp(lambda k: _shifted(x, k, strides, pads), kernel)[1](g)
-    return dx, dk
-
-
-depthwise.defvjp(_depthwise_fwd, _depthwise_bwd)
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def convolve(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pads) -> jax.Array:
-    """Convolve with XLA's forward form and this module's kernel gradient.
+    """Convolve in the fastest form, and differentiate so.
 
     The three maps (convolution, its input gradient, its kernel gradient) are each bilinear and are each other's
     derivatives, so gradients of any order (R1 penalties) stay within fast forms. Forward-mode `jax.jvp` is not
@@ -130,12 +53,22 @@ def convolve(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], pads: Pa
     Returns:
         [B, H', W', O].
     """
+    return _forward(x, kernel, strides, pads)
+
+
+def _forward(x, kernel, strides, pads):
+    minimal = kernel.shape[:2] == (3, 3) and strides == (1, 1) and target.platform() == "cpu"
+    if minimal and winograd.pays(x, kernel.shape[3], pads):
+        return winograd.convolve(x, kernel, pads)
     return _plain(x, kernel, strides, pads)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def input_gradient(kernel: jax.Array, g: jax.Array, strides: tuple[int, int], pads: Pads, size: tuple[int, int]):
     """Map the gradient of a convolution's output [B, H', W', O] to that of its input [B, *size, I]."""
+    if kernel.shape[:2] == (3, 3) and strides == (1, 1):
+        back = tuple((2 - before, 2 - after) for before, after in pads)
+        return _forward(g, kernel[::-1, ::-1].swapaxes(2, 3), strides, back)
     shape = jax.ShapeDtypeStruct((g.shape[0], *size, kernel.shape[2]), g.dtype)
     (dx,) = jax.linear_transpose(lambda x: _plain(x, kernel, strides, pads), shape)(g)
     return dx
@@ -145,60 +78,48 @@ def input_gradient(kernel: jax.Array, g: jax.Array, strides: tuple[int, int], pa
 def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: Pads, window: tuple[int, int]):
     """Map input [B, H, W, I] and output gradient [B, H', W', O] to the kernel's gradient [*window, I, O].
 
-    Measured GFLOP/s (operations of the direct form per second; best of 4 timings on 2 shared cores; batch 128, 3x3,
-    float32; "sliced" is the best of 4, 8, 16 and 32 images per slice):
+    Measured GFLOP/s (operations of the definition) of XLA's form and Winograd's, by CPU time and by the clock, two
+    AVX-512 cores, batch 32, 3x3, float32, jax 0.10.2, best of 6:
 
-        shape            XLA   one product per position, sliced   Winograd   Winograd, sliced   forward
-        24x24  32-> 32    29          39                             37            66             123
-        24x24  64-> 64    23          23                             51            68             131
-        12x12  64-> 64    32          55                             54            87             124
-        12x12  96-> 96    49         135                            102           166             193
-        12x12 128->128    62         112                            124           182             203
-         6x6  128->128    88          97                            154           159             145
-         6x6  192->192    94         136                            159           194             147
+                     CPU time     clock                    CPU time     clock
+        48x48  64   48,  84         168       12x12  96   78, 129         248
+        24x24  64   85,  75    91, 142        12x12 128   75, 131         252
+        24x24 128   85, 133         259       12x12 256   87, 141         274
+         6x6  160   92, 171         280        6x6  512   93, 137         258
 
-    Milliseconds of CPU time of XLA's form and this one (batch 32, one AVX-512 core, jax 0.10.2, best of 6):
+    Milliseconds of CPU time of XLA's form and an earlier state of this one (batch 32, one AVX-512 core, best of 6), by
+    which few channels are told:
 
         48x48   1-> 32   2.4, 31.8     24x24  16->32, stride 2   0.6,  0.8     12x12  64->128   8.9,  7.4
         48x48  16-> 16   5.8, 18.5     24x24  64->64, 4x4 s 2    9.7, 15.9     12x12  96->160  16.6, 10.5
         24x24  32-> 32   4.8,  8.3     24x24  32->64, 5x5       19.1, 41.9     12x12  32->128   4.3,  3.2
-        24x24  64-> 64  16.6, 23.5     12x12  64->64             4.4,  4.1      6x6   64-> 64   1.2,  0.9
-        48x48  64-> 64   119,   90     48x48  32->64            58,   110
+        48x48  32->64     58,  110     12x12  64->64             4.4,  4.1      6x6   64-> 64   1.2,  0.9
     """
     pixels, pairs = g.shape[1] * g.shape[2], x.shape[3] * g.shape[3]
-    if x.shape[0] != 1 and max(x.shape[3], g.shape[3]) <= 64 and pixels >= 144 and pixels * pairs < 2**23:
+    minimal = window == (3, 3) and strides == (1, 1)
+    few = max(x.shape[3], g.shape[3]) <= 64 and pixels >= 144 and pixels * pairs < 2**23
+    known = isinstance(x.shape[0], int)  # an exported batch is not
+    if not known or (few and x.shape[0] != 1 and not (minimal and pairs == 64**2)):
         shape = jax.ShapeDtypeStruct((*window, x.shape[3], g.shape[3]), x.dtype)
         (dk,) = jax.linear_transpose(lambda kernel: _plain(x, kernel, strides, pads), shape)(g)
         return dk
-    form = _winograd if window == (3, 3) and strides == (1, 1) else partial(_positions, strides=strides, window=window)
-    (top, bottom), (left, right) = pads
+    if minimal:
+        return winograd.kernel_gradient(x, g, pads)
+    (top, _), (left, _) = pads
     rows, cols = g.shape[1:3]
-    kh, kw = window
-    # Rows and columns that a strided window never reaches are cut off, so that both forms see exact windows.
-    need = ((rows - 1) * strides[0] + kh, (cols - 1) * strides[1] + kw)
+    # Rows and columns that a strided window never reaches are cut off.
+    need = ((rows - 1) * strides[0] + window[0], (cols - 1) * strides[1] + window[1])
     edges = [(top, need[0] - top - x.shape[1]), (left, need[1] - left - x.shape[2])]
-
-    batch = x.shape[0]
-    per_slice = max(1, min(batch, _CACHE_BYTES // max(1, x[0].size * x.dtype.itemsize)))
-    slices = -(-batch // per_slice)
-    per_slice = -(-batch // slices)
-    spare = slices * per_slice - batch  # images of zeros, whose gradient is zero
-
-    # Slice i takes every slices-th image: the leading axis keeps its meaning (and its sharding) in the reshape.
-    def stack(a):
-        return jnp.pad(a, ((0, spare), (0, 0), (0, 0), (0, 0))).reshape(per_slice, slices, *a.shape[1:])
-
-    xs, gs = stack(x), stack(g)
+    slices = winograd.Slices(x.shape[0], _CACHE_BYTES // max(1, x.size // x.shape[0] * x.dtype.itemsize))
+    xs, gs = slices.of(x), slices.of(g)
     zero = jnp.zeros((), x.dtype)
 
     def add(total, i):
-        xi = lax.dynamic_index_in_dim(xs, i, 1, keepdims=False)
-        xi = lax.pad(xi, zero, ((0, 0, 0), (*edges[0], 0), (*edges[1], 0), (0, 0, 0)))
-        gi = lax.dynamic_index_in_dim(gs, i, 1, keepdims=False)
-        return total + form(xi, gi), None
+        xi = lax.pad(slices.at(xs, i), zero, ((0, 0, 0), (*edges[0], 0), (*edges[1], 0), (0, 0, 0)))
+        return total + _positions(xi, slices.at(gs, i), strides=strides, window=window), None
 
-    start = jnp.zeros((kh, kw, x.shape[3], g.shape[3]), jnp.promote_types(x.dtype, jnp.float32))
-    total, _ = lax.scan(add, start, jnp.arange(slices))
+    start = jnp.zeros((*window, x.shape[3], g.shape[3]), jnp.promote_types(x.dtype, jnp.float32))
+    total, _ = lax.scan(add, start, jnp.arange(slices.n))
     return total.astype(x.dtype)
 
 
@@ -219,39 +140,8 @@ def _positions(x, g, *, strides, window):
     return jnp.stack(products).reshape(*window, x.shape[-1], g.shape[-1])
 
 
-def _winograd(x, g):
-    """Correlate 4x4 tiles of x [B, H+2, W+2, I] with 2x2 tiles of g [B, H, W, O] into 3x3 sums.
-
-    F(3x3, 2x2) of Winograd's minimal filtering (Lavin & Gray 2015, "Fast algorithms for convolutional neural
-    networks", section 4), with the points 0, 1, -1 and infinity in both directions.
-    """
-    odd = (g.shape[1] % 2, g.shape[2] % 2)
-    if any(odd):
-        x, g = (jnp.pad(a, ((0, 0), (0, odd[0]), (0, odd[1]), (0, 0))) for a in (x, g))
-    rows, cols = g.shape[1], g.shape[2]
-
-    def data(v):
-        return v[0] - v[2], v[1] + v[2], v[2] - v[1], v[3] - v[1]
-
-    def filters(v):
-        return v[0], (v[0] + v[1]) * 0.5, (v[0] - v[1]) * 0.5, v[1]
-
-    def back(m):
-        return m[0] + m[1] + m[2], m[1] - m[2], m[1] + m[2] + m[3]
-
-    def both_ways(transform, grid):
-        columns = [transform(column) for column in zip(*grid, strict=True)]
-        return [transform(row) for row in zip(*columns, strict=True)]
-
-    tiles = [[x[:, a : a + rows - 1 : 2, b : b + cols - 1 : 2] for b in range(4)] for a in range(4)]
-    tile_gradients = [[g[:, a::2, b::2] for b in range(2)] for a in range(2)]
-    pairs = zip(both_ways(data, tiles), both_ways(filters, tile_gradients), strict=True)
-    products = [[_contract(v, u) for v, u in zip(vs, us, strict=True)] for vs, us in pairs]
-    return jnp.stack([jnp.stack(row) for row in both_ways(back, products)])
-
-
 def _convolve_fwd(x, kernel, strides, pads):
-    return _plain(x, kernel, strides, pads), (x, kernel)
+    return _forward(x, kernel, strides, pads), (x, kernel)
 
 
 def _convolve_bwd(strides, pads, saved, g):
