@@ -1,7 +1,7 @@
 """Serve a web page: read faces on pictures or before the camera, make faces, edit them, look at runs.
 
   fergen demo
-  fergen demo --generators fer2013_cvae runs/fer2013_stylegan2_small --runs=runs
+  fergen demo --generators fer2013_cvae runs/fer2013_stylegan2 --runs=runs
   fergen demo --weights=runs/x@best --generators faces.safetensors --port=8000
   fergen demo --host=0.0.0.0
 
@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--generators",
         nargs="*",
-        default=["fer2013_cvae", "fer2013_flow_small"],
+        default=["fer2013_flow_small", "fer2013_cvae", "fer2013_stylegan2_small"],
         metavar="REF",
         help="generators to make faces with; a StyleGAN2 to edit (default: those that ship)",
     )

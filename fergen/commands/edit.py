@@ -1,11 +1,12 @@
 """Move faces of a StyleGAN2 towards an expression, by the gradient of classifiers in its latent space.
 
-  fergen edit happy --weights=runs/fer2013_stylegan2 --n=8 --out=edited/
+  fergen edit happy                                     random faces of fer2013_stylegan2_small, which ships
+  fergen edit happy --weights=runs/x --n=32 --out=edited/
   fergen edit sad --weights=faces.safetensors --from=projected/styles.npz --space=w+ --judge=fer2013_judge
   fergen edit fear --weights=faces.safetensors --guide=fer2013_small,runs/x --label=neutral --steps=100
-  fergen edit happy --weights=runs/fer2013_stylegan2 --cvae=runs/fer2013_cvae --judge=fer2013_judge
-  fergen edit happy --weights=runs/fer2013_stylegan2 --by=regression --strength=4
-  fergen edit all --weights=runs/fer2013_stylegan2 --judge=fer2013_judge --label=neutral --n=64
+  fergen edit happy --cvae=fer2013_cvae --judge=fer2013_judge
+  fergen edit happy --by=regression --strength=4
+  fergen edit all --judge=fer2013_judge --label=neutral --n=64
 
 Writes strip.png (each face before and after), way.gif (all of them on the way), styles.npz (where they ended, for
 another edit), and edited.json: what guides and judge see before and after, how far each face went from its start and
@@ -35,7 +36,12 @@ EVERY = "all"  # in place of an expression
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("target", metavar="EMOTION", help=f"the expression to move to, or {EVERY}")
-    parser.add_argument("--weights", required=True, metavar="REF", help="a StyleGAN2: run, run@step, file or name")
+    parser.add_argument(
+        "--weights",
+        default="fer2013_stylegan2_small",
+        metavar="REF",
+        help="a StyleGAN2: run, run@step, file or name (%(default)s)",
+    )
     parser.add_argument(
         "--by", choices=("search", "gradient", "regression"), default="search", help="how to move (%(default)s)"
     )

@@ -1,6 +1,7 @@
 """Find the styles under which a StyleGAN2 makes given faces.
 
-  fergen project face.jpg photos/ --weights=runs/fer2013_stylegan2 --out=projected/
+  fergen project face.jpg                               onto fer2013_stylegan2_small, which ships
+  fergen project face.jpg photos/ --weights=runs/x --out=projected/
   fergen project face.jpg --weights=faces.safetensors --label=happy --space=w+ --steps=300
 
 Writes faces.png (each face beside what the generator makes of it), styles.npz (`ws`, float32 [n, layers, w], and the
@@ -23,7 +24,12 @@ HELP = "find the styles of faces in a StyleGAN2's latent space"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder of images, or CSV with a pixels column")
-    parser.add_argument("--weights", required=True, metavar="REF", help="a StyleGAN2: run, run@step, file or name")
+    parser.add_argument(
+        "--weights",
+        default="fer2013_stylegan2_small",
+        metavar="REF",
+        help="a StyleGAN2: run, run@step, file or name (%(default)s)",
+    )
     parser.add_argument("--out", default="projected", metavar="DIR", help="folder of the results (%(default)s)")
     parser.add_argument("--label", metavar="EMOTION", help="of the faces: where the search begins (all faces' mean)")
     parser.add_argument("--space", choices=("w", "w+"), default="w", help="one style, or one per layer (%(default)s)")

@@ -1,6 +1,6 @@
 """Generate faces with chosen expressions: a picture, a folder of images, or a labelled set to train on.
 
-  fergen sample --weights=runs/x                                  samples.png: a row per emotion, a column per latent
+  fergen sample                                                   samples.png: a row per emotion, a column per latent
   fergen sample --weights=runs/x --interpolate --classes=happy,sad --out=way.png
   fergen sample --weights=runs/x --sweep=truncation=0,0.5,0.8,1 --out=sweep.png
   fergen sample --weights=runs/x --mix=4 --out=mixed.png           StyleGAN2: coarse styles of one face, fine of another
@@ -35,7 +35,12 @@ SET_ONLY = ("n", "labels", "like", "filter", "confidence", "correct", "judge")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--weights", required=True, metavar="REF", help="the generator: run, run@step, file or name")
+    parser.add_argument(
+        "--weights",
+        default="fer2013_flow_small",
+        metavar="REF",
+        help="the generator: run, run@step, file or name (%(default)s)",
+    )
     parser.add_argument("--out", metavar="PATH", help="a .png for a picture (default: samples.png), else a folder")
     parser.add_argument("--dataset", metavar="DIR", help="write a labelled set, for fergen prepare synthetic")
     parser.add_argument("--classes", metavar="A,B", help="these emotions alone (default: all)")

@@ -115,6 +115,11 @@ def for_use(found: Restored) -> tuple[dict[str, Any], dict[str, Any]]:
     return spec, {kind: trees for kind, trees in kept.items() if trees}
 
 
+def rounded(value: Any) -> Any:
+    """Return a number to five digits, more than an interval leaves certain; anything else as it is."""
+    return float(f"{value:.5g}") if isinstance(value, float) else value
+
+
 def scores_of(folder: Path, digest: str) -> dict[str, Any]:
     """Return {scores: split -> name -> [value, low, high], n, temperature} from the JSON files of an evaluation.
 
@@ -135,7 +140,9 @@ def scores_of(folder: Path, digest: str) -> dict[str, Any]:
         counts[file.stem] = flat["n"]
         temperature = flat["temperature"]
         scores[file.stem] = {
-            name: [flat[name], flat.get(f"{name}.low"), flat.get(f"{name}.high")] for name in SCORES if name in flat
+            name: [rounded(flat.get(f"{name}{end}")) for end in ("", ".low", ".high")]
+            for name in SCORES
+            if name in flat
         }
     return {"scores": scores, "n": counts, "temperature": temperature}
 
@@ -155,6 +162,6 @@ def scores_of_generator(folder: Path, digest: str) -> dict[str, Any]:
             f"{file}: measured of weights {str(flat.get('generator_hash'))[:12]}, expected {digest[:12]}; measure these"
             " weights first: fergen eval"
         )
-    scores = {name: value for name, value in flat.items() if name.startswith(GENERATED)}
+    scores = {name: rounded(value) for name, value in flat.items() if name.startswith(GENERATED)}
     measured = {name: flat[name] for name in ("judge", "judge_hash", "data", "data_hash", "features", "seed")}
     return {"scores": scores, "measured": measured}

@@ -8,10 +8,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from fergen.core.errors import BadInput
-from fergen.core.paths import plain, whole_file
+from fergen.core.paths import atomic_write, plain
 from fergen.core.tree import leaf_names, nest, tree_hash
 
 FIELDS = ("spec", "lineage", "card", "hash")
@@ -32,16 +32,17 @@ def write(path: str | Path, variables: Any, *, spec: dict, lineage: dict, card: 
         spec: what predict needs.
         lineage: what went into them.
         card: free JSON about training and measured scores.
-        bf16: store parameters in bfloat16 (batch statistics stay float32).
+        bf16: store parameters and constant noise in bfloat16 (batch statistics and means stay float32).
     """
     # Not np.ascontiguousarray, which makes a vector of a scalar.
     leaves = {name: np.asarray(leaf, order="C") for name, leaf in leaf_names(variables).items()}
     if bf16:
-        leaves = {n: x.astype(ml_dtypes.bfloat16) if n.startswith("params/") else x for n, x in leaves.items()}
+        half = [name for name in leaves if name.startswith("params/") or name.endswith("/noise_const")]
+        leaves |= {name: leaves[name].astype(ml_dtypes.bfloat16) for name in half}
     digest = tree_hash(leaves)
     meta = {"spec": spec, "lineage": lineage, "card": card, "hash": digest}
-    with whole_file(path) as fresh:
-        save_file(leaves, fresh, {k: json.dumps(v, default=plain) for k, v in meta.items()})
+    # Not safetensors' own writing, whose files nobody but their owner can read.
+    atomic_write(path, save(leaves, {k: json.dumps(v, default=plain) for k, v in meta.items()}))
     return digest
 
 

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from fergen.data.procedural import faces as drawn
+from fergen.main import main, parser_of, verbs
 from fergen.train import faces, weights
 from fergen.train.restore import restore
 
@@ -48,3 +51,30 @@ def test_judge_and_others_understand_one_another(name):
     seen = np.asarray(seer.predict["logits"](seer.variables, images)).argmax(1)
     # By chance 6 of 42 (standard deviation 2.3).
     assert (seen == wanted).sum() >= 16
+
+
+@pytest.mark.parametrize("verb", verbs())
+def test_what_a_command_takes_by_itself_ships(verb):
+    parser, _ = parser_of(verb)
+    for name in ("weights", "guide", "generators"):
+        taken = parser.get_default(name) or []
+        assert set([taken] if isinstance(taken, str) else taken) <= set(SHIPPED)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("argv", "made"),
+    [
+        (["sample", "--columns=2"], "samples.png"),
+        (["edit", "happy", "--n=2", "--steps=3"], "edited/strip.png"),
+        (["edit", "sad", "--n=2", "--steps=3", "--cvae=fer2013_cvae", f"--judge={JUDGE}"], "edited/hybrid.png"),
+        (["project", "face.png", "--steps=3"], "projected/faces.png"),
+        (["predict", "face.png", "--show=shown.png"], "shown.png"),
+        (["saliency", "face.png", "--out=saliency.png"], "saliency.png"),
+    ],
+)
+def test_commands_work_with_what_ships(argv, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(drawn.draw(np.arange(1), size=48, channels=1).images[0, ..., 0]).save("face.png")
+    assert main(argv) == 0
+    assert (tmp_path / made).stat().st_size > 500

@@ -21,11 +21,12 @@ from fergen.train.setup import prepare, run_key
 VARIABLES = {
     "params": {"a": {"kernel": np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)}},
     "batch_stats": {"a": {"mean": np.array([0.1, 0.2], np.float32)}},
+    "buffers": {"noise_const": np.array([[0.1]], np.float32), "w_avg": np.array([0.3], np.float32)},
 }
 META = {"spec": {"task": "classifier"}, "lineage": {"weights": {}, "data": {"d": "x"}}, "card": {"n": 3}}
 
 
-def test_round_trip_is_exact_and_bf16_rounds_parameters_alone(tmp_path):
+def test_round_trip_is_exact_and_bf16_rounds_parameters_and_constant_noise_alone(tmp_path):
     digest = weights.write(tmp_path / "a.safetensors", VARIABLES, **META)
     found, meta = weights.read(tmp_path / "a.safetensors")
     for name, leaf in leaf_names(VARIABLES).items():
@@ -37,6 +38,14 @@ def test_round_trip_is_exact_and_bf16_rounds_parameters_alone(tmp_path):
     kernel = VARIABLES["params"]["a"]["kernel"]
     np.testing.assert_array_equal(half["params"]["a"]["kernel"], kernel.astype(ml_dtypes.bfloat16).astype(np.float32))
     np.testing.assert_array_equal(half["batch_stats"]["a"]["mean"], VARIABLES["batch_stats"]["a"]["mean"])
+    assert half["buffers"]["noise_const"].item() == float(ml_dtypes.bfloat16(0.1))
+    assert half["buffers"]["w_avg"].item() == np.float32(0.3)
+
+
+def test_a_file_can_be_read_by_whom_any_other_can(tmp_path):
+    weights.write(tmp_path / "a.safetensors", VARIABLES, **META)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 @pytest.mark.parametrize(
@@ -134,7 +143,7 @@ def test_a_generator_is_handed_on_without_its_critic(tmp_path):
                   card={})  # fmt: skip
     ours = restore(whole)
     scores = {"generator_hash": ours.hash, "judge": "judge", "judge_hash": "e" * 64, "data": "x", "data_hash": "d" * 64,
-              "features": [], "seed": 0, "n": 70, "control/macro": 0.8, "shares/happy": 0.5}  # fmt: skip
+              "features": [], "seed": 0, "n": 70, "control/macro": 5 / 7, "shares/happy": 0.5}  # fmt: skip
     (tmp_path / "scores.json").write_text(json.dumps(scores))
     hand_on(whole, out, scored=tmp_path)
     theirs = restore(out)
@@ -144,7 +153,7 @@ def test_a_generator_is_handed_on_without_its_critic(tmp_path):
     latents, labels = jax.random.normal(jax.random.key(1), (2, 4)), np.arange(2)
     made = [np.asarray(r.predict["sample"](r.variables, latents, labels)) for r in (ours, theirs)]
     np.testing.assert_array_equal(*made)
-    assert theirs.card["scores"] == {"n": 70, "control/macro": 0.8}
+    assert theirs.card["scores"] == {"n": 70, "control/macro": 0.71429}
     assert "deceive" in theirs.card["use"]
     (tmp_path / "scores.json").write_text(json.dumps(scores | {"generator_hash": theirs.hash}))
     with pytest.raises(BadInput, match="measured of weights"):
