@@ -27,7 +27,7 @@ def run(jobs: Sequence[Job]) -> Iterator[tuple[Job, int]]:
             try:
                 status = next((status for command in job.commands if (status := main(list(command)))), 0)
             except SystemExit as end:  # of a parser, which has said why
-                status = end.code if isinstance(end.code, int) else 1
+                status = end.code if isinstance(end.code, int) else int(end.code is not None)
             except Exception:  # a fault of one run, which must not end the others
                 traceback.print_exc(file=log)
                 status = 1

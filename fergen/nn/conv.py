@@ -25,11 +25,10 @@ from jax import lax
 from fergen.core import target
 from fergen.nn import winograd
 from fergen.nn.depthwise import depthwise
+from fergen.nn.winograd import Pads
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _CACHE_BYTES = 2**20  # of input per slice: measured best within 0.5-2 MiB; a core's second-level cache holds 1.25 MiB
-
-Pads = tuple[tuple[int, int], tuple[int, int]]
 
 
 def _plain(x, kernel, strides, pads, groups=1):
@@ -110,12 +109,11 @@ def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: 
     # Rows and columns that a strided window never reaches are cut off.
     need = ((rows - 1) * strides[0] + window[0], (cols - 1) * strides[1] + window[1])
     edges = [(top, need[0] - top - x.shape[1]), (left, need[1] - left - x.shape[2])]
-    slices = winograd.Slices(x.shape[0], _CACHE_BYTES // max(1, x.size // x.shape[0] * x.dtype.itemsize))
+    slices = winograd.Slices(_CACHE_BYTES, x)
     xs, gs = slices.of(x), slices.of(g)
-    zero = jnp.zeros((), x.dtype)
 
     def add(total, i):
-        xi = lax.pad(slices.at(xs, i), zero, ((0, 0, 0), (*edges[0], 0), (*edges[1], 0), (0, 0, 0)))
+        xi = winograd.padded(slices.at(xs, i), edges)
         return total + _positions(xi, slices.at(gs, i), strides=strides, window=window), None
 
     start = jnp.zeros((*window, x.shape[3], g.shape[3]), jnp.promote_types(x.dtype, jnp.float32))

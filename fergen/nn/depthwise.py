@@ -5,7 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
+from fergen.nn.winograd import Pads
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))

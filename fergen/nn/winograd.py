@@ -53,17 +53,16 @@ def convolve(x: jax.Array, kernel: jax.Array, pads: Pads) -> jax.Array:
     taps = _stacked(taps).reshape(_POINTS**2, *kernel.shape[2:])
     rows, columns = x.shape[1] + sum(pads[0]) - 2, x.shape[2] + sum(pads[1]) - 2
     tall, wide = _tiles(rows), _tiles(columns)
-    edges = [(top, n + 2 - size - top) for (top, _), n, size in zip(pads, (2 * tall, 2 * wide), x.shape[1:3])]
 
     def form(part):
-        data = _data(_padded(part, edges), tall, wide).reshape(_POINTS**2, -1, x.shape[3])
+        data = _data(part, pads, tall, wide).reshape(_POINTS**2, -1, x.shape[3])
         products = lax.dot_general(data, taps, (((2,), (1,)), ((0,), (0,))), preferred_element_type=kind)
         products = products.reshape(_POINTS, _POINTS, len(part), tall, wide, kernel.shape[3])
         tiles = _both_ways(lambda m: (m[0] + m[1] + m[2], m[1] - m[2] - m[3]), _grid(products))
         y = jnp.stack([jnp.stack(row, axis=3) for row in tiles], axis=2)
         return y.reshape(len(part), 2 * tall, 2 * wide, -1)[:, :rows, :columns].astype(x.dtype)
 
-    slices = Slices(x.shape[0], _FORWARD_BYTES // max(1, x.size // x.shape[0] * x.dtype.itemsize))
+    slices = Slices(_FORWARD_BYTES, x)
     parts = slices.of(x)
 
     def place(y, i):
@@ -81,24 +80,22 @@ def kernel_gradient(x: jax.Array, g: jax.Array, pads: Pads) -> jax.Array:
     kind = jnp.promote_types(x.dtype, jnp.float32)
     rows, columns = g.shape[1:3]
     tall, wide = _tiles(rows), _tiles(columns)
-    edges = [(top, n + 2 - size - top) for (top, _), n, size in zip(pads, (2 * tall, 2 * wide), x.shape[1:3])]
     ends = ((0, 2 * tall - rows), (0, 2 * wide - columns))
     half = jnp.asarray(0.5, g.dtype)
 
     def form(images, gradients):
-        data = _data(_padded(images, edges), tall, wide).reshape(_POINTS**2, -1, x.shape[3])
-        padded = _padded(gradients, ends)
+        data = _data(images, pads, tall, wide).reshape(_POINTS**2, -1, x.shape[3])
+        whole = padded(gradients, ends)
         taps = _both_ways(
             lambda v: (v[0], (v[0] + v[1]) * half, (v[0] - v[1]) * half, v[1]),
-            [[padded[:, a::2, b::2] for b in range(2)] for a in range(2)],
+            [[whole[:, a::2, b::2] for b in range(2)] for a in range(2)],
         )
         taps = _stacked(taps).reshape(_POINTS**2, -1, g.shape[3])
         products = lax.dot_general(data, taps, (((1,), (1,)), ((0,), (0,))), preferred_element_type=kind)
         products = products.reshape(_POINTS, _POINTS, *products.shape[1:])
         return _stacked(_both_ways(lambda m: (m[0] + m[1] + m[2], m[1] - m[2], m[1] + m[2] - m[3]), _grid(products)))
 
-    each = max(x.size, g.size) // x.shape[0] * x.dtype.itemsize
-    slices = Slices(x.shape[0], _GRADIENT_BYTES // max(1, each))
+    slices = Slices(_GRADIENT_BYTES, x, g)
     xs, gs = slices.of(x), slices.of(g)
 
     def add(total, i):
@@ -109,16 +106,18 @@ def kernel_gradient(x: jax.Array, g: jax.Array, pads: Pads) -> jax.Array:
 
 
 class Slices:
-    """A batch in slices of about as many images; slice i takes every n-th, so that the leading axis keeps its sharding.
+    """A batch in slices of as many images; slice i takes every n-th, so that the leading axis keeps its sharding.
 
     Attributes:
         n: slices.
         images: in each; the last are zeros where they do not fill it.
     """
 
-    def __init__(self, batch: int, images: int):
-        """Divide a batch into slices of at most this many images, at least one."""
-        self.n = -(-batch // max(1, min(batch, images)))
+    def __init__(self, size: int, *batches: jax.Array):
+        """Divide batches [B, ...] into slices of at most `size` bytes of the largest, at least an image each."""
+        batch = batches[0].shape[0]
+        each = max(x.size // batch * x.dtype.itemsize for x in batches)
+        self.n = -(-batch // max(1, min(batch, size // max(1, each))))
         self.images = -(-batch // self.n)
         self._spare = self.n * self.images - batch
 
@@ -136,13 +135,14 @@ def _tiles(size: int) -> int:
     return -(-size // 2)
 
 
-def _padded(x: jax.Array, edges: Sequence[tuple[int, int]]) -> jax.Array:
-    # Negative edges cut off: rows that no window reaches.
+def padded(x: jax.Array, edges: Sequence[tuple[int, int]]) -> jax.Array:
+    """Return images with zeros before and after, rows and columns; negative edges cut off what no window reaches."""
     return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), *((*edge, 0) for edge in edges), (0, 0, 0)))
 
 
-def _data(x: jax.Array, tall: int, wide: int) -> jax.Array:
-    """Return the points [4, 4, B, tall, wide, I] of the tiles of padded images, four pixels wide and two apart."""
+def _data(x: jax.Array, pads: Pads, tall: int, wide: int) -> jax.Array:
+    """Return the points [4, 4, B, tall, wide, I] of the tiles of images, four pixels wide and two apart."""
+    x = padded(x, [(top, 2 * n + 2 - size - top) for (top, _), n, size in zip(pads, (tall, wide), x.shape[1:3])])
     spans = (2 * tall - 1, 2 * wide - 1)
     tiles = [[x[:, a : a + spans[0] : 2, b : b + spans[1] : 2] for b in range(_POINTS)] for a in range(_POINTS)]
     return _stacked(_both_ways(lambda d: (d[0] - d[2], d[1] + d[2], d[2] - d[1], d[1] - d[3]), tiles))
