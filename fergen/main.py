@@ -4,6 +4,7 @@ import argparse
 import ast
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 
 import fergen
 from fergen import commands
-from fergen.core import parent
+from fergen.core import environment, parent
 from fergen.core.errors import BadInput, FergenError, ending
 
 
@@ -65,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     if argv[0] not in verbs():
         print(f"fergen: no verb '{argv[0]}'; there are: {', '.join(verbs())}", file=sys.stderr)
         return 2
+    # Before a verb imports jax.
+    os.environ.update(environment.added(environment.platform_of()))
     try:
         return run(argv)
     except (FergenError, OSError, KeyboardInterrupt) as error:

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator, Sequence
 
+from fergen.core import environment
 from fergen.core.errors import BadInput
 from fergen.studies.jobs import Job
-from launch import commands, env
+from launch import commands
 
 OPTIONS: dict = {"parallel": 1}
 
@@ -38,9 +39,9 @@ def shares(parallel: int) -> list[tuple[set[int], dict[str, str]]]:
 
     Equal shares, so that a job's numbers do not depend on the place that it got.
     """
-    platform, gpus = env.platform_of(), env.gpus()
+    platform, gpus = environment.platform_of(), environment.gpus()
     per_gpu = -(-parallel // len(gpus)) if gpus else 1
-    added = env.environment(platform, jobs_per_gpu=per_gpu)
+    added = environment.added(platform, jobs_per_gpu=per_gpu)
     if parallel == 1:
         return [(set(), added)]
     there = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

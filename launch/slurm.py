@@ -58,10 +58,9 @@ class Work:
         from submitit import JobEnvironment
 
         commands = studies.module_of(self.folder / "commands.py")
-        env = studies.module_of(self.folder / "env.py")
         rank, withdrawn = JobEnvironment().global_rank, threading.Event()
         self.stop, self.status = commands.Stop(), None
-        added = env.environment(env.platform_of())
+        added = {}
         if self.nodes > 1 and self.gpus:
             # Under SLURM, jax would give each process one GPU; there is one process per node here.
             added["JAX_LOCAL_DEVICE_IDS"] = ",".join(map(str, range(self.gpus)))

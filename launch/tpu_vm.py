@@ -10,9 +10,10 @@ lack it: `xpk` runs the same jobs on Google Kubernetes Engine.
 import shlex
 from collections.abc import Iterator, Sequence
 
+from fergen.core import environment
 from fergen.core.errors import BadInput
 from fergen.studies.jobs import DISTRIBUTED, Job
-from launch import commands, env
+from launch import commands
 
 OPTIONS: dict = {
     "name": "",  # of the slice
@@ -77,5 +78,5 @@ def ssh(name: str, zone: str, project: str, script: str, *, worker: str) -> list
 
 def exports() -> str:
     """Return the environment of a run on a TPU as a shell command; the cache lies in the host's own home folder."""
-    added = env.environment("tpu", given={}) | {"JAX_COMPILATION_CACHE_DIR": "$HOME/.cache/fergen/compiled"}
+    added = environment.added("tpu", given={}) | {"JAX_COMPILATION_CACHE_DIR": "$HOME/.cache/fergen/compiled"}
     return " ".join(["export", *(f'{name}="{value}"' for name, value in added.items())])

@@ -4,12 +4,15 @@ import os
 import signal
 from pathlib import Path
 
+from fergen.core import environment
+
 # Before jax is imported anywhere: quick compilation (results to float tolerance), and 8 virtual devices.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Eight devices on two busy cores may keep one another waiting for longer than XLA's 40 seconds.
 os.environ["XLA_FLAGS"] = " ".join(
     [
         os.environ.get("XLA_FLAGS", ""),
+        *environment.XLA_FLAGS["cpu"],
         "--xla_backend_optimization_level=0",
         "--xla_force_host_platform_device_count=8",
         "--xla_cpu_collective_call_warn_stuck_timeout_seconds=120",

@@ -17,32 +17,32 @@ from jax import lax
 Pads = tuple[tuple[int, int], tuple[int, int]]
 
 # Bytes of images per slice, measured best of 2^16 to 2^22 where a core has 1 MiB.
-_FORWARD_BYTES, _GRADIENT_BYTES = 2**18, 2**20
+_FORWARD_BYTES, _GRADIENT_BYTES = 2**19, 2**20
 _POINTS = 4
 
 
 def pays(x: jax.Array, filters: int, pads: Pads) -> bool:
     """Whether a convolution of images [B, H, W, I] is faster this way than by XLA's CPU backend.
 
-    XLA divides a convolution among cores by 64 output channels: up to 64 keep one core busy, up to 128 two. Measured
-    GFLOP/s (operations of the definition) of XLA's form and this one, by CPU time and by the clock, two AVX-512 cores,
-    float32, jax 0.10.2, best of 6:
+    Measured GFLOP/s (operations of the definition) of XLA's form, products and convolutions by Eigen as
+    `fergen.core.environment` has it, and of this one, by the clock, two AVX-512 cores, float32, jax 0.10.2, best of 8:
 
-        batch 32    CPU time     clock      batch 128    CPU time     clock
-        48x48  64   83, 151    83, 171
-        24x24  64  100, 142   100, 151      24x24  64    81, 141    81, 161
-        24x24 128   98, 173   193, 192      24x24 128    82, 163   160, 183
-        12x12  96   97, 124   145, 142      12x12  96    97, 149   148, 165
-        12x12 256  103, 139   202, 167      12x12 256    90, 179   176, 191
-         6x6  160   99,  74   163,  80       6x6  160    95, 125   158, 154
+        batch 32            batch 128
+        48x48  64 152, 236  48x48  64 142, 180
+        24x24  64 160, 190  24x24  64 166, 125
+        24x24 128 185, 298  24x24 128 182, 283
+        12x12  96 195, 291  12x12  96 185, 223
+        12x12 256 198, 297  12x12 256 188, 258
+         6x6  160 186, 308   6x6  160 193, 306
 
+    Below 64 channels the transforms take what they save (24x24 32, batch 128: 174, 76), and at 3x3 the tiles' margins.
     Of a batch of unknown size, as exported, nothing is known: there it is left to XLA.
     """
     batch, rows, columns, channels = x.shape
     if not isinstance(batch, int) or x.dtype not in (jnp.float32, jnp.float64):
         return False
     tall, wide = rows + sum(pads[0]) - 2, columns + sum(pads[1]) - 2
-    return min(channels, filters) >= 64 and filters <= 128 and batch * _tiles(tall) * _tiles(wide) >= 1024
+    return min(channels, filters) >= 64 and batch * _tiles(tall) * _tiles(wide) >= 1024
 
 
 def convolve(x: jax.Array, kernel: jax.Array, pads: Pads) -> jax.Array:

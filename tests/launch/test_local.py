@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from fergen.core import environment
 from fergen.core.errors import BadInput, Preempted
 from fergen.studies.jobs import Job, executor
-from launch import commands, env, local
+from launch import commands, local
 
 ROOT = Path(__file__).parents[2]
 # Stands for fergen: a verb that tells where and when it ran, and does as its arguments say.
@@ -84,8 +85,8 @@ def test_a_gpu_for_each_of_several_jobs(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     monkeypatch.setenv("JAX_PLATFORMS", "cuda")
     assert [added["CUDA_VISIBLE_DEVICES"] for _, added in local.shares(3)] == ["0", "1", "0"]
-    assert local.shares(2)[0][1].get(env.MEMORY_SHARE) is None
-    assert {added[env.MEMORY_SHARE] for _, added in local.shares(4)} == {"0.45"}
+    assert local.shares(2)[0][1].get(environment.MEMORY_SHARE) is None
+    assert {added[environment.MEMORY_SHARE] for _, added in local.shares(4)} == {"0.45"}
     assert "CUDA_VISIBLE_DEVICES" not in local.shares(1)[0][1], "alone, a job has all of them"
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     assert all("CUDA_VISIBLE_DEVICES" not in added for _, added in local.shares(2))

@@ -13,19 +13,18 @@ import statistics
 import subprocess
 import sys
 
+from fergen.core import environment
 from tests.peers.works import WORKS
 
-# XLA's CPU backend gives products and convolutions to YNNPACK, which keeps one core busy where channels are few:
-# without it the CNN's step takes five sixths of the time. Reductions stay there: they are slower elsewhere.
-FLAGS = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE"
 FORMS = ("eager", "channels_last", "compiled")
 
 
 def ran(side: str, *arguments: str) -> dict:
     """Return what one process measured."""
     command = [sys.executable, "-m", f"tests.peers.{side}", *arguments]
-    environment = os.environ | ({"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {FLAGS}"} if side == "ours" else {})
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    # As every command of ours.
+    added = environment.added(environment.platform_of()) if side == "ours" else {}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | added)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -1,6 +1,8 @@
-"""What a run's process finds in its environment on each platform, and where each value comes from.
+"""What every command finds in its environment on each platform, and where each value comes from.
 
-  python launch/env.py [cpu|cuda|tpu]     prints it as shell commands, for the platform of this machine by default
+`fergen` takes it by itself before jax starts. For programs of your own, which import fergen:
+
+  eval "$(python -m fergen.core.environment [cpu|cuda|tpu])"     by default for the platform of this machine
 
 What the user has set stands: a variable that is there is left alone, and XLA_FLAGS gains only flags that it lacks.
 """
@@ -14,9 +16,9 @@ from pathlib import Path
 
 from fergen.core.paths import cache_root
 
+CACHE = "JAX_COMPILATION_CACHE_DIR"
 VARIABLES: dict[str, dict[str, str]] = {
-    # Measured on two cores: oneDNN and XNNPACK flags gained nothing, and products are float32 in any case.
-    "cpu": {},
+    "cpu": {},  # products are float32 in any case
     "cuda": {
         # jax.lax.Precision: HIGH is TF32 where there is one, else float32. It is the default too, which may change.
         "JAX_DEFAULT_MATMUL_PRECISION": "high",
@@ -28,7 +30,12 @@ VARIABLES: dict[str, dict[str, str]] = {
     },
 }
 XLA_FLAGS: dict[str, tuple[str, ...]] = {
-    "cpu": (),
+    "cpu": (
+        # jaxlib 0.10 to 0.12 give products, convolutions and reductions to YNNPACK, which divides a convolution by 64
+        # output channels, so that up to 64 keep one core busy. Products and convolutions go to Eigen instead; its
+        # reductions are slower. Measured on two cores: train steps take 70 to 90 % of the time.
+        "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE",
+    ),
     "cuda": (
         # docs.jax.dev, "GPU performance tips", and NVIDIA's JAX images: collectives overlap with computation.
         "--xla_gpu_enable_latency_hiding_scheduler=true",
@@ -43,7 +50,7 @@ XLA_FLAGS: dict[str, tuple[str, ...]] = {
 MEMORY_SHARE, MEMORY = "XLA_CLIENT_MEM_FRACTION", 0.9
 
 
-def environment(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str] = os.environ) -> dict[str, str]:
+def added(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the variables to add to a process's environment.
 
     Args:
@@ -51,20 +58,20 @@ def environment(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str
         jobs_per_gpu: processes that share each GPU.
         given: the environment that the user has set.
     """
-    wanted = {
-        # docs.jax.dev, "Persistent compilation cache": a resumed run and the next of a sweep start at once. Measured on
-        # two cores: 1.5 s in place of 10.2 for a small step.
-        "JAX_COMPILATION_CACHE_DIR": str(cache_root() / f"compiled-{machine()}"),
-        **VARIABLES[platform],
-    }
+    # docs.jax.dev, "Persistent compilation cache": a resumed run and the next of a sweep start at once. Measured on two
+    # cores: 1.5 s in place of 10.2 for a small step.
+    caches = str(cache_root() / "compiled-")
+    wanted = {CACHE: f"{caches}{machine()}", **VARIABLES[platform]}
+    # What a node of a cluster inherits from the one that queued its job may be compiled for another kind of CPU.
+    given = {name: value for name, value in given.items() if name != CACHE or not value.startswith(caches)}
     # jaxlib refuses both names of the share at once.
     if platform == "cuda" and jobs_per_gpu > 1 and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in given:
         wanted[MEMORY_SHARE] = f"{MEMORY / jobs_per_gpu:.2f}"
-    added = {name: value for name, value in wanted.items() if name not in given}
+    lacking = {name: value for name, value in wanted.items() if name not in given}
     theirs = given.get("XLA_FLAGS", "").split()
     named = {flag.partition("=")[0] for flag in theirs}
     ours = [flag for flag in XLA_FLAGS[platform] if flag.partition("=")[0] not in named]
-    return added | ({"XLA_FLAGS": " ".join([*theirs, *ours])} if ours else {})
+    return lacking | ({"XLA_FLAGS": " ".join([*theirs, *ours])} if ours else {})
 
 
 def platform_of(given: Mapping[str, str] = os.environ) -> str:
@@ -97,5 +104,5 @@ if __name__ == "__main__":
     chosen = sys.argv[1] if len(sys.argv) > 1 else platform_of()
     if chosen not in VARIABLES:
         sys.exit(f"expected {', '.join(VARIABLES)}; found {chosen}")
-    for name, value in environment(chosen).items():
+    for name, value in added(chosen).items():
         print(f"export {name}={shlex.quote(value)}")
