@@ -18,6 +18,7 @@ from jax import lax
 
 from fergen.core import target
 from fergen.nn.conv import conv2d
+from fergen.nn.winograd import padded
 
 
 def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -31,11 +32,34 @@ def subpixel(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Row 2i + a of the output is a sum over rows i + a - 1 and i + a of x with taps a and a + 2, and so are columns. The
     2x2 windows over x, padded by one, begin at rows -1 to H - 1, so that parity a takes window i + a.
     """
-    _, h, w, _ = x.shape
     taps = rearrange(kernel, "(u a) (v b) i o -> u v i (a b o)", a=2, b=2)
-    z = rearrange(conv2d(x, taps, padding=1), "n h w (a b o) -> a b n h w o", a=2, b=2)
-    parities = jnp.stack([jnp.stack([z[a, b, :, a : a + h, b : b + w] for b in (0, 1)]) for a in (0, 1)])
+    return interleave(conv2d(x, taps, padding=1))
+
+
+@jax.custom_vjp
+def interleave(z: jax.Array) -> jax.Array:
+    """Place the four parities [B, H + 1, W + 1, 4 O] of an image's pixels among one another: [B, 2H, 2W, O]."""
+    _, h, w, _ = z.shape
+    z = rearrange(z, "n h w (a b o) -> a b n h w o", a=2, b=2)
+    parities = jnp.stack([jnp.stack([z[a, b, :, a : a + h - 1, b : b + w - 1] for b in (0, 1)]) for a in (0, 1)])
     return rearrange(parities, "a b n h w o -> n (h a) (w b) o")
+
+
+@jax.custom_vjp
+def part(y: jax.Array) -> jax.Array:
+    """Take pixels [B, 2H, 2W, O] apart into their parities, the transpose of `interleave`: [B, H + 1, W + 1, 4 O].
+
+    The transpose that jax derives is a sum of four images that are zero but for one parity; XLA computes it again
+    wherever it is read, so that a layer's gradient took twice as long.
+    """
+    n, h, w, o = y.shape
+    y = y.reshape(n, h // 2, 2, w // 2, 2 * o)
+    parities = [padded(y[:, :, a, :, b * o : (b + 1) * o], ((a, 1 - a), (b, 1 - b))) for a in (0, 1) for b in (0, 1)]
+    return jnp.concatenate(parities, axis=-1)
+
+
+interleave.defvjp(lambda z: (interleave(z), None), lambda _, g: (part(g),))
+part.defvjp(lambda y: (part(y), None), lambda _, g: (interleave(g),))
 
 
 def conv_transpose(x: jax.Array, kernel: jax.Array) -> jax.Array:

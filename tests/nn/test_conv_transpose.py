@@ -84,3 +84,13 @@ def test_no_product_is_with_zero():
 
     x, kernel = draw(2, 6, 6, 8), draw(4, 4, 8, 4)
     assert flops(subpixel, x, kernel) == 2 * 2 * 7 * 7 * (2 * 2 * 8) * (4 * 4)
+
+
+def test_parities_are_taken_apart_by_the_transpose_of_what_joins_them():
+    """<join z, y> = <z, part y>, and so in derivatives of both orders."""
+    z, y = draw(2, 4, 6, 12), draw(2, 6, 10, 3, seed=1)
+    joined, back = jax.vjp(layer.interleave, z)
+    assert joined.shape == y.shape
+    assert float(jnp.vdot(joined, y)) == pytest.approx(float(jnp.vdot(z, layer.part(y))), rel=1e-5)
+    np.testing.assert_array_equal(back(y)[0], layer.part(y))
+    np.testing.assert_array_equal(jax.vjp(layer.part, y)[1](z)[0], joined)
