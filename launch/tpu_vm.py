@@ -77,6 +77,7 @@ def ssh(name: str, zone: str, project: str, script: str, *, worker: str) -> list
 
 
 def exports() -> str:
-    """Return the environment of a run on a TPU as a shell command; the cache lies in the host's own home folder."""
-    added = environment.added("tpu", given={}) | {"JAX_COMPILATION_CACHE_DIR": "$HOME/.cache/fergen/compiled"}
-    return " ".join(["export", *(f'{name}="{value}"' for name, value in added.items())])
+    """Return what runs on a TPU need, whatever fergen finds there, as a shell command; what is set stands."""
+    return " ".join(
+        ["export", *(f'{name}="${{{name}:-{value}}}"' for name, value in environment.VARIABLES["tpu"].items())]
+    )

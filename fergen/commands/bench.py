@@ -16,6 +16,7 @@ angles.
 
 import argparse
 import json
+import os
 
 from fergen.core.errors import BadInput
 from fergen.core.flags import add_config, config_of
@@ -47,6 +48,8 @@ def run(args: argparse.Namespace) -> None:
     if args.photos or args.data:
         raise BadInput("--photos and --data go with --detector")
     config = config_of(args)
+    # Before jax is imported: compilation is measured, not read from what an earlier command left.
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
     from fergen.train.bench import bench
 
     result = bench(config, seconds=args.seconds)

@@ -18,6 +18,7 @@ import argparse
 import json
 import os
 
+from fergen.core import environment
 from fergen.core.errors import BadInput
 from fergen.core.flags import add_config, config_of
 
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
     config = config_of(args)
     # Before jax is imported: nothing runs but the compiler.
     os.environ.update(WITHOUT_TPU)
+    for name, value in environment.VARIABLES["tpu"].items():
+        os.environ.setdefault(name, value)
     from fergen.train.chips import described
     from fergen.train.plan import plan
     from fergen.train.plan_table import text

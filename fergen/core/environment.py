@@ -16,7 +16,9 @@ from pathlib import Path
 
 from fergen.core.paths import cache_root
 
-CACHE = "JAX_COMPILATION_CACHE_DIR"
+# docs.jax.dev, "Persistent compilation cache": a resumed run and the next of a sweep start at once. Measured on two
+# cores: 1.5 s in place of 10.2 for a small step.
+CACHE, COMPILED = "JAX_COMPILATION_CACHE_DIR", "fergen/compiled-"
 VARIABLES: dict[str, dict[str, str]] = {
     "cpu": {},  # products are float32 in any case
     "cuda": {
@@ -29,14 +31,15 @@ VARIABLES: dict[str, dict[str, str]] = {
         "JAX_DEFAULT_MATMUL_PRECISION": "high",
     },
 }
+# jaxlib 0.10 to 0.12 give products, convolutions and reductions to YNNPACK, which divides a convolution by 64 output
+# channels, so that up to 64 keep one core busy. Products and convolutions go to Eigen instead; its reductions are
+# slower. Measured on two cores: train steps take 70 to 90 % of the time.
+EIGEN = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE"
 XLA_FLAGS: dict[str, tuple[str, ...]] = {
-    "cpu": (
-        # jaxlib 0.10 to 0.12 give products, convolutions and reductions to YNNPACK, which divides a convolution by 64
-        # output channels, so that up to 64 keep one core busy. Products and convolutions go to Eigen instead; its
-        # reductions are slower. Measured on two cores: train steps take 70 to 90 % of the time.
-        "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_REDUCE",
-    ),
+    "cpu": (EIGEN,),
     "cuda": (
+        # What a study's own process computes, and all where jax was installed without CUDA.
+        EIGEN,
         # docs.jax.dev, "GPU performance tips", and NVIDIA's JAX images: collectives overlap with computation.
         "--xla_gpu_enable_latency_hiding_scheduler=true",
         # openxla/xla#12520: no atomic additions, so that a run ends with the same bits every time. Unlike
@@ -58,12 +61,9 @@ def added(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str] = os
         jobs_per_gpu: processes that share each GPU.
         given: the environment that the user has set.
     """
-    # docs.jax.dev, "Persistent compilation cache": a resumed run and the next of a sweep start at once. Measured on two
-    # cores: 1.5 s in place of 10.2 for a small step.
-    caches = str(cache_root() / "compiled-")
-    wanted = {CACHE: f"{caches}{machine()}", **VARIABLES[platform]}
+    wanted = cache() | VARIABLES[platform]
     # What a node of a cluster inherits from the one that queued its job may be compiled for another kind of CPU.
-    given = {name: value for name, value in given.items() if name != CACHE or not value.startswith(caches)}
+    given = {name: value for name, value in given.items() if name != CACHE or COMPILED not in value}
     # jaxlib refuses both names of the share at once.
     if platform == "cuda" and jobs_per_gpu > 1 and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in given:
         wanted[MEMORY_SHARE] = f"{MEMORY / jobs_per_gpu:.2f}"
@@ -72,6 +72,16 @@ def added(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str] = os
     named = {flag.partition("=")[0] for flag in theirs}
     ours = [flag for flag in XLA_FLAGS[platform] if flag.partition("=")[0] not in named]
     return lacking | ({"XLA_FLAGS": " ".join([*theirs, *ours])} if ours else {})
+
+
+def cache() -> dict[str, str]:
+    """Return the variable of the cache of compiled programs; none where there is no folder that can be written."""
+    try:
+        folder = cache_root().parent / f"{COMPILED}{machine()}"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # of a user without a home folder
+        return {}
+    return {CACHE: str(folder)} if os.access(folder, os.W_OK) else {}
 
 
 def platform_of(given: Mapping[str, str] = os.environ) -> str:
@@ -88,8 +98,10 @@ def platform_of(given: Mapping[str, str] = os.environ) -> str:
 def gpus(given: Mapping[str, str] = os.environ) -> list[str]:
     """Return the GPUs that a process may use, as CUDA_VISIBLE_DEVICES names them."""
     if "CUDA_VISIBLE_DEVICES" in given:
-        return [name for name in given["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1")]
-    return sorted((p.name.removeprefix("nvidia") for p in Path("/dev").glob("nvidia[0-9]*")), key=int)
+        # NoDevFiles is SLURM's word for none.
+        return [name for name in given["CUDA_VISIBLE_DEVICES"].split(",") if name not in ("", "-1", "NoDevFiles")]
+    # By their number: CUDA counts what it sees from 0, whatever a container's device file is called.
+    return [str(i) for i in range(len(list(Path("/dev").glob("nvidia[0-9]*"))))]
 
 
 def machine() -> str:

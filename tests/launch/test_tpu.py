@@ -21,7 +21,7 @@ JOB = Job(
     (("prepare", "fer2013", "--from", "my files"), ("train", "--config=fer2013_small", "--workdir=/data/runs/seed 1")),
     Path("/data/runs/seed 1"),
 )
-EXPORTS = 'export JAX_COMPILATION_CACHE_DIR="$HOME/.cache/fergen/compiled" JAX_DEFAULT_MATMUL_PRECISION="high"'
+EXPORTS = 'export JAX_DEFAULT_MATMUL_PRECISION="${JAX_DEFAULT_MATMUL_PRECISION:-high}"'
 
 GO = (
     'go() { "$@" & trap "kill -TERM $!" TERM; wait $!; s=$?; '

@@ -22,8 +22,9 @@ FORMS = ("eager", "channels_last", "compiled")
 def ran(side: str, *arguments: str) -> dict:
     """Return what one process measured."""
     command = [sys.executable, "-m", f"tests.peers.{side}", *arguments]
-    # As every command of ours.
-    added = environment.added(environment.platform_of()) if side == "ours" else {}
+    # As every command of ours, but each compiles for itself.
+    own = environment.added(environment.platform_of()) | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    added = own if side == "ours" else {}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | added)
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit status {done.returncode}\n{done.stderr[-2000:]}")

@@ -6,6 +6,7 @@ CPU time, not wall time: what a core does, whatever else runs beside it. A convo
 filters of 3x3 counts 2 * 9 * n * h * w * i * o operations in each of its three maps.
 """
 
+import os
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from fergen.core import environment
 from fergen.nn import conv
 
 BATCH, SIDE, TIMES = 32, 1024, 6
@@ -59,6 +61,7 @@ def drawn(*shape: int) -> jax.Array:
 
 def main() -> None:
     """Measure and print a table."""
+    os.environ.update(environment.added(environment.platform_of()))  # as every command of ours
     product = of_product()
     print(f"product of {SIDE} x {SIDE} matrices: {product:.0f} GFLOP per second of CPU time; jax {jax.__version__}\n")
     print(f"| 3x3, batch {BATCH} | forward | input gradient | kernel gradient |\n|---|---|---|---|")

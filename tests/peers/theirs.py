@@ -20,7 +20,6 @@ from tests.peers.stylegan2 import Synthesis
 from tests.peers.works import WORKS, Work
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-FORMS = ("eager", "channels_last", "compiled")
 
 
 def half():
