@@ -2,7 +2,7 @@
 
 fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen train --config=fer2013_flow_small --workdir=runs/fer2013_flow_small
-fergen eval --workdir=runs/fer2013_flow_small
+fergen eval --workdir=runs/fer2013_flow_small --guide=fer2013_small --features lite0@128 fer2013_small --n=2000
 
 fer2013_flow with patches of 2x2 pixels as channels, fewer and narrower blocks: 1.19 M parameters. One run (seed 0) on
 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2): 5,650 steps of 32 images in 71 min with two or three other

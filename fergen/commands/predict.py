@@ -12,7 +12,7 @@ what a face shows, which is not what somebody feels.
 With --detect a PATH is a photograph, or a folder of such: a row per face found, from left to right, with its box (x, y,
 width, height in pixels). Photographs without a face are named on standard error.
 
-A .onnx file needs numpy, onnxruntime and opencv-python-headless alone: pip install --no-deps fergen, and these three.
+A .onnx file needs numpy, onnxruntime and opencv-python-headless below 5 alone: these three, and fergen by --no-deps.
 """
 
 import argparse

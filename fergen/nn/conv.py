@@ -1,9 +1,10 @@
 """Convolve images: `nn.Conv`'s parameters and results in the form that the platform runs fastest.
 
-XLA's CPU backend runs a stride-1 3x3 convolution at the rate of a matrix product, though of up to 64 output channels on
-one core alone, and so its gradient with respect to the input, which is a convolution too. The gradient with respect to
-the kernel is lowered to a convolution whose window is the whole image; of many channels it reaches a third of that
-rate. Depthwise convolutions are slower still. GPUs and TPUs have no such holes, so only the CPU takes other routes:
+XLA's CPU backend, with Eigen as `fergen.core.environment` has it, runs a stride-1 3x3 convolution at the rate of a
+matrix product, and so its gradient with respect to the input, which is a convolution too. The gradient with respect to
+the kernel is lowered to a convolution whose window is the whole image; its operands are transposed first. Depthwise
+convolutions are slower still. GPUs and TPUs have no such holes, so the CPU alone, and everywhere a single image (see
+`conv2d`), takes other routes:
 
 - 3x3, stride 1: Winograd's minimal filtering, where `winograd.pays` and `kernel_gradient` say that it is faster;
 - kernel gradients of other windows or strides: one matrix product per window position, over slices of the batch that
@@ -77,22 +78,19 @@ def input_gradient(kernel: jax.Array, g: jax.Array, strides: tuple[int, int], pa
 def kernel_gradient(x: jax.Array, g: jax.Array, strides: tuple[int, int], pads: Pads, window: tuple[int, int]):
     """Map input [B, H, W, I] and output gradient [B, H', W', O] to the kernel's gradient [*window, I, O].
 
-    Measured GFLOP/s (operations of the definition) of XLA's form and Winograd's, by CPU time and by the clock, two
-    AVX-512 cores, batch 32, 3x3, float32, jax 0.10.2, best of 6:
+    Measured milliseconds of XLA's form, of a product per window position and of Winograd's, by the clock, two AVX-512
+    cores, 3x3 and stride 1 where nothing is said, float32, jax 0.10.2, best of 8:
 
-                     CPU time     clock                    CPU time     clock
-        48x48  64   48,  84         168       12x12  96   78, 129         248
-        24x24  64   85,  75    91, 142        12x12 128   75, 131         252
-        24x24 128   85, 133         259       12x12 256   87, 141         274
-         6x6  160   92, 171         280        6x6  512   93, 137         258
-
-    Milliseconds of CPU time of XLA's form and an earlier state of this one (batch 32, one AVX-512 core, best of 6), by
-    which few channels are told:
-
-        48x48   1-> 32   2.4, 31.8     24x24  16->32, stride 2   0.6,  0.8     12x12  64->128   8.9,  7.4
-        48x48  16-> 16   5.8, 18.5     24x24  64->64, 4x4 s 2    9.7, 15.9     12x12  96->160  16.6, 10.5
-        24x24  32-> 32   4.8,  8.3     24x24  32->64, 5x5       19.1, 41.9     12x12  32->128   4.3,  3.2
-        48x48  32->64     58,  110     12x12  64->64             4.4,  4.1      6x6   64-> 64   1.2,  0.9
+        batch 64                       batch 32
+        24x24  32->32   8.4,  9.5,  7.3   48x48   1->32             .9,  3.1,  4.4
+        24x24  32->64  12.8, 17.4, 10.1   48x48  16->16            5.0,  7.0,  8.4
+        24x24  64->64  19.8, 37.3, 18.7   48x48  32->32           16.2, 20.4, 12.7
+        12x12  64->64   5.0,  8.9,  4.7   48x48  32->64           25.2, 43.9, 25.1
+        12x12  64->128  8.1, 11.7,  6.4   24x24  64->64, 4x4 s 2   5.1,  8.8
+         6x6   64->64   1.2,  2.1,  1.2   batch 128
+        24x24   4->32   1.0,  1.2,  2.6   24x24  32->32           15.2, 19.6, 26.9
+        24x24  16->32, stride 2, 1.2, 1.7
+        12x12  32->128, 2x2, 2.8, 2.6
     """
     pixels, pairs = g.shape[1] * g.shape[2], x.shape[3] * g.shape[3]
     minimal = window == (3, 3) and strides == (1, 1)
@@ -218,6 +216,7 @@ class Conv(nn.Module):
         groups: of channels (`nn.Conv`'s feature_group_count).
         dtype: of the computation; None takes that of input and parameters. Parameters stay float32.
         kernel_init: initialiser of the kernel.
+        bias_init: initialiser of the bias [O].
     """
 
     features: int
