@@ -81,7 +81,7 @@ def card_of(found: Restored, *, scored: str | Path | None = None) -> dict[str, A
         config = {name: value for name, value in config.items() if name != "seed"}
     card: dict[str, Any] = {
         **found.card,
-        "config": config,
+        "config": portable(config),
         "step": found.step if found.step is not None else found.card.get("step"),
         "data": found.lineage["data"],
         "use": RECOGNISES if classifies else GENERATES,
@@ -91,6 +91,15 @@ def card_of(found: Restored, *, scored: str | Path | None = None) -> dict[str, A
     if scored:
         card |= (scores_of if classifies else scores_of_generator)(Path(scored), found.hash)
     return card
+
+
+def portable(value: Any) -> Any:
+    """Return a config's fields with names in place of absolute paths: the folders of a machine say nothing elsewhere."""
+    if isinstance(value, dict):
+        return {name: portable(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [portable(entry) for entry in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def licence_of(lineage: dict[str, Any]) -> str:

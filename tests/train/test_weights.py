@@ -113,6 +113,11 @@ def test_a_run_is_handed_on_and_started_from(tiny, tmp_path):
     begun = tiny(f"init_from={out}", "epochs=1.0")
     run(begun, tmp_path / "next", quiet=True)
     assert theirs.hash in restore(tmp_path / "next").lineage["weights"]
+    # A file travels: its card names what it began from, not where that lay.
+    handed = tmp_path / "handed.safetensors"
+    hand_on(tmp_path / "next", handed)
+    assert restore(handed).card["config"]["init_from"] == out.name
+    assert str(tmp_path).encode() not in handed.read_bytes()
 
     # Another head keeps its random start; all else is taken.
     this = prepare(tiny(f"init_from={out}", "model.hidden=32"))
