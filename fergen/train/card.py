@@ -94,7 +94,7 @@ def card_of(found: Restored, *, scored: str | Path | None = None) -> dict[str, A
 
 
 def portable(value: Any) -> Any:
-    """Return a config's fields with names in place of absolute paths: the folders of a machine say nothing elsewhere."""
+    """Return a config's fields with names in place of absolute paths: a machine's folders say nothing elsewhere."""
     if isinstance(value, dict):
         return {name: portable(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
