@@ -27,7 +27,7 @@ Its best checkpoint, step 6,000, has 67.1 [65.3, 68.8] on validation (AUROC 91.9
 [66.4, 69.8]; on public 67.7 [66.1, 69.2] and 68.0 [66.4, 69.4]. Both networks averaged: 67.7 [65.9, 69.4] on
 validation, 67.5 [65.9, 68.9] on public.
 
-`fergen bench` prints 390 images/s for the step, 424 for training with its input, 1,298 for prediction.
+`fergen bench`, twice: 357 and 390 images/s for the step, 412 and 424 for training, 1,298 and 1,560 for prediction.
 """
 
 from configs.defaults import classifier

@@ -18,7 +18,7 @@ from fergen.core.paths import cache_root
 
 # docs.jax.dev, "Persistent compilation cache": a resumed run and the next of a sweep start at once. Measured on two
 # cores: 1.5 s in place of 10.2 for a small step.
-CACHE, COMPILED = "JAX_COMPILATION_CACHE_DIR", "fergen/compiled-"
+CACHE = "JAX_COMPILATION_CACHE_DIR"
 VARIABLES: dict[str, dict[str, str]] = {
     "cpu": {},  # products are float32 in any case
     "cuda": {
@@ -63,7 +63,8 @@ def added(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str] = os
     """
     wanted = cache() | VARIABLES[platform]
     # What a node of a cluster inherits from the one that queued its job may be compiled for another kind of CPU.
-    given = {name: value for name, value in given.items() if name != CACHE or COMPILED not in value}
+    own = wanted.get(CACHE, "").removesuffix(machine())
+    given = {name: value for name, value in given.items() if name != CACHE or not own or not value.startswith(own)}
     # jaxlib refuses both names of the share at once.
     if platform == "cuda" and jobs_per_gpu > 1 and "XLA_PYTHON_CLIENT_MEM_FRACTION" not in given:
         wanted[MEMORY_SHARE] = f"{MEMORY / jobs_per_gpu:.2f}"
@@ -77,7 +78,7 @@ def added(platform: str, *, jobs_per_gpu: int = 1, given: Mapping[str, str] = os
 def cache() -> dict[str, str]:
     """Return the variable of the cache of compiled programs; none where there is no folder that can be written."""
     try:
-        folder = cache_root().parent / f"{COMPILED}{machine()}"
+        folder = cache_root() / f"compiled-{machine()}"
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # of a user without a home folder
         return {}

@@ -38,7 +38,10 @@ def pays(x: jax.Array, filters: int, pads: Pads) -> bool:
     F(4x4, 3x3), with 36 products per 16 outputs, came to 44 to 231 by 177 to 342 of this one: XLA's fusions of its
     longer transforms take more than the products that it saves, and rounding is ten times as large.
 
-    Below 64 channels the transforms take what they save (24x24 32, batch 128: 174, 76), and at 3x3 the tiles' margins.
+    At 24x24 64 the two come out even at larger batches, whatever the size of a slice (measured again, batch 64: 152,
+    140; 137, 197; 179, 225; batch 128: 147, 133; 172, 147). Below 64 channels the transforms take what they save (24x24
+    32, batch 128: 174, 76), and at 3x3 the tiles' margins.
+
     Of a batch of unknown size, as exported, nothing is known: there it is left to XLA.
     """
     batch, rows, columns, channels = x.shape

@@ -54,7 +54,7 @@ def test_a_node_does_not_take_what_another_kind_compiled():
     name = environment.CACHE
     own = environment.added("cpu", given={})[name]
     assert environment.added("cpu", given={name: f"{own}0"})[name] == own
-    assert name not in environment.added("cpu", given={name: "gs://mine/compiled"})
+    assert name not in environment.added("cpu", given={name: "gs://mine/fergen/compiled-1"})
 
 
 def test_a_user_without_a_home_folder_has_no_cache(monkeypatch):
