@@ -46,10 +46,14 @@ def test_a_face_is_the_same_wherever_it_is_in_a_batch(net):
 
 
 @pytest.mark.slow
-def test_one_call_and_step_by_step_are_the_same(net):
-    """The CPU takes the steps, other devices the one call."""
+def test_one_call_and_step_by_step_are_the_same(folder):  # noqa: F811
+    """The CPU takes the steps, other devices the one call.
+
+    Three steps: from a random generator the descent is chaotic, and a rounding of 1e-7 is 50 grey values at step 20.
+    """
+    net = searched.generator(str(folder / "net.safetensors"), search="fer2013_small*10", steps=3)
     looped = jax.jit(net.predict["sample"])(net.variables, sampling.latents(net.predict, ROWS), LABELS)
-    assert np.abs((np.asarray(looped) + 1) * 127.5 - made(net)).max() <= 1.5
+    assert np.abs((np.asarray(looped) + 1) * 127.5 - made(net)).max() <= 1
 
 
 def test_its_guide_is_no_judge(net):
