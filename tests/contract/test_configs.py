@@ -204,7 +204,7 @@ def networks():
     small = [trained, *(name for name in CLASSIFIERS if name.startswith("fer2013"))]
     for name in dict.fromkeys([*small, *CLASSIFIERS]):
         config = configs.load(name)
-        kind = (config.model.name, config.model.get("variant"), config.privacy.epsilon > 0)
+        kind = (config.model.name, config.model.get("depth"), config.model.get("variant"), config.privacy.epsilon > 0)
         found.setdefault(kind, name)
     return sorted(set(found.values()) - {trained})
 
