@@ -14,6 +14,7 @@ def config() -> ml_collections.ConfigDict:
     c.model.latent = 128
     c.model.widths = (32, 64, 128)  # channels at a half, a quarter and an eighth of the resolution
     c.model.depths = (1, 1, 1)  # residual blocks at each
+    c.model.neck = 0  # channels between them and the latents; 0 for the last width itself
     c.model.prior = 512  # width of the learned prior; 0 for the standard normal
 
     # How latents of a class are drawn from the learned prior.

@@ -78,6 +78,7 @@ def vae_gan(c: ml_collections.ConfigDict) -> None:
     c.model.latent = 128
     c.model.widths = (32, 64, 128)  # of encoder and decoder: channels at a half, a quarter and an eighth
     c.model.depths = (1, 1, 1)  # residual blocks at each
+    c.model.neck = 0  # channels between them and the latents; 0 for the last width itself
     c.model.prior = 256  # width of the learned prior
     c.model.width = 16  # of the critic: channels at half of the resolution, doubled with each halving ...
     c.model.widest = 128  # ... up to these, and features of each of its inputs

@@ -81,6 +81,7 @@ class Encoder(nn.Module):
         latent: entries of z.
         widths: channels at a half, a quarter, ... of the image's resolution.
         depths: blocks at each.
+        neck: channels of the map that the latents are read from; 0 for all of the last width.
         dtype: of the computation.
     """
 
@@ -88,6 +89,7 @@ class Encoder(nn.Module):
     latent: int
     widths: tuple[int, ...]
     depths: tuple[int, ...]
+    neck: int
     dtype: Any
 
     @nn.compact
@@ -102,6 +104,8 @@ class Encoder(nn.Module):
             for block in range(depth):
                 x = Block(self.dtype, name=f"stage{stage}_block{block}")(x, style)
         x = Modulated(self.dtype, name="out_modulated")(x, style)
+        if self.neck:
+            x = Conv(self.neck, 1, dtype=self.dtype, name="neck")(x)
         x = x.reshape(x.shape[0], -1).astype(jnp.float32)
         # At first z is hardly noisy and of size 1, so that the decoder learns from it before the KL term weighs.
         mean = nn.Dense(self.latent, name="mean")(x)
@@ -115,7 +119,7 @@ class Decoder(nn.Module):
     Attributes:
         num_classes: of the labels.
         image: height, width and channels.
-        widths, depths: as of the encoder.
+        widths, depths, neck: as of the encoder.
         dtype: of the computation.
     """
 
@@ -123,6 +127,7 @@ class Decoder(nn.Module):
     image: tuple[int, int, int]
     widths: tuple[int, ...]
     depths: tuple[int, ...]
+    neck: int
     dtype: Any
 
     @nn.compact
@@ -133,8 +138,10 @@ class Decoder(nn.Module):
         z = latents.astype(self.dtype)
         label = nn.Embed(self.num_classes, EMBEDDING, embedding_init=normal_init, dtype=self.dtype, name="label")
         style = nn.silu(label(labels) + nn.Dense(EMBEDDING, dtype=self.dtype, name="style")(z))
-        x = nn.Dense(height * width * self.widths[-1], dtype=self.dtype, name="in")(z)
-        x = x.reshape(z.shape[0], height, width, self.widths[-1])
+        x = nn.Dense(height * width * (self.neck or self.widths[-1]), dtype=self.dtype, name="in")(z)
+        x = x.reshape(z.shape[0], height, width, -1)
+        if self.neck:
+            x = Conv(self.widths[-1], 1, dtype=self.dtype, name="neck")(x)
         for stage in reversed(range(len(self.widths))):
             for block in range(self.depths[stage]):
                 x = Block(self.dtype, name=f"stage{stage}_block{block}")(x, style)
@@ -220,6 +227,7 @@ def build(
     latent: int = 128,
     widths: tuple[int, ...] = (32, 64, 128),
     depths: tuple[int, ...] = (1, 1, 1),
+    neck: int = 0,
     prior: int = 512,
     dtype: Any = jnp.float32,
 ) -> Networks:
@@ -231,6 +239,8 @@ def build(
         latent: entries of z.
         widths: channels at a half, a quarter, ... of the image's resolution.
         depths: residual blocks at each.
+        neck: channels between the last width and the latents, whose dense layers hold most of the parameters; 0 for
+            the last width itself.
         prior: width of the learned prior's hidden layers; 0 for a standard normal prior.
         dtype: of the computation; parameters are float32. The prior computes in float32.
 
@@ -240,15 +250,17 @@ def build(
     widths, depths = tuple(widths), tuple(depths)
     if len(widths) != len(depths) or not widths:
         raise BadInput(f"model cvae: expected as many widths as depths, found {widths} and {depths}")
-    if latent < 1 or prior < 0:
-        raise BadInput(f"model cvae: expected latent of 1 or more and prior of 0 or more, found {latent} and {prior}")
+    if latent < 1 or prior < 0 or neck < 0:
+        raise BadInput(
+            f"model cvae: expected latent of 1 or more, prior and neck of 0 or more, found {latent}, {prior} and {neck}"
+        )
     scale = 2 ** len(widths)
     if image[0] % scale or image[1] % scale:
         raise BadInput(
             f"model cvae: {len(widths)} widths halve images as often; {image[0]}x{image[1]} do not divide by {scale}"
         )
     return Networks(
-        encoder=Encoder(num_classes, latent, widths, depths, dtype),
-        decoder=Decoder(num_classes, tuple(image), widths, depths, dtype),
+        encoder=Encoder(num_classes, latent, widths, depths, neck, dtype),
+        decoder=Decoder(num_classes, tuple(image), widths, depths, neck, dtype),
         prior=Prior(num_classes, prior) if prior else None,
     )

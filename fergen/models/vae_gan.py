@@ -88,6 +88,7 @@ def build(
     latent: int = 128,
     widths: tuple[int, ...] = (32, 64, 128),
     depths: tuple[int, ...] = (1, 1, 1),
+    neck: int = 0,
     prior: int = 256,
     width: int = 16,
     widest: int = 128,
@@ -99,7 +100,7 @@ def build(
         image: height, width, channels; both sides divide by 2 as often as there are widths.
         dtype: of the computation; parameters, images and logits are float32.
         conditioning: see `fergen.models.gan_critic`; the generator knows the label in any case.
-        latent, widths, depths, prior: of encoder, decoder and prior, as of `fergen.models.cvae.build`.
+        latent, widths, depths, neck, prior: of encoder, decoder and prior, as of `fergen.models.cvae.build`.
         width, widest: of the critic.
 
     Raises:
@@ -107,7 +108,14 @@ def build(
     """
     require_options("vae_gan", conditioning, latent=latent, prior=prior, width=width, widest=widest)
     networks = cvae.build(
-        num_classes=num_classes, image=image, latent=latent, widths=widths, depths=depths, prior=prior, dtype=dtype
+        num_classes=num_classes,
+        image=image,
+        latent=latent,
+        widths=widths,
+        depths=depths,
+        neck=neck,
+        prior=prior,
+        dtype=dtype,
     )
     return Networks(
         generator=Generator(networks.decoder, networks.prior, latent, tuple(image), dtype),

@@ -76,6 +76,22 @@ def test_counts():
     assert count(made["prior"][1]) == prior - dense(128, 512) + dense(512, 128)
 
 
+def test_a_neck_is_what_latents_are_read_from_and_written_to():
+    whole, narrow = (
+        {
+            name: count(tree)
+            for name, (_, tree) in shapes(
+                cvae.build(num_classes=7, image=(48, 48, 1), neck=neck), (48, 48, 1), 128
+            ).items()
+        }
+        for neck in (0, 8)
+    )
+    less = 6 * 6 * (128 - 8) * 128
+    assert whole["encoder"] - narrow["encoder"] == 2 * less - (128 * 8 + 8)
+    assert whole["decoder"] - narrow["decoder"] == less + 6 * 6 * (128 - 8) - (8 * 128 + 128)
+    assert whole["prior"] == narrow["prior"]
+
+
 @pytest.fixture(scope="module")
 def small():
     """Networks with every parameter drawn, so that no layer is at its zero start; and their functions."""
@@ -153,7 +169,8 @@ def test_the_way_back_ends_where_the_way_began(small):
         ({"widths": (), "depths": ()}, "as many widths as depths"),
         ({"image": (18, 24, 1)}, "18x24"),
         ({"latent": 0}, "latent of 1 or more"),
-        ({"prior": -1}, "prior of 0 or more"),
+        ({"prior": -1}, "prior and neck of 0 or more"),
+        ({"neck": -1}, "prior and neck of 0 or more"),
     ],
 )
 def test_options_are_checked(options, words):
