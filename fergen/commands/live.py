@@ -11,8 +11,8 @@ An expression is what a face shows, not what somebody feels. Do not use this to 
 Faces are detected every few frames and followed by optical flow in between; each keeps its number as long as it is
 followed. All faces of a frame are classified in one call; probabilities are calibrated by the temperature of the
 weights' card, smoothed over time, and a face whose best class stays below --threshold is "uncertain". The threshold
-stands where fer2013_small is right on 80 % of the faces of FER2013's validation split that it answers, which are 65 %
-of them; --choose finds it for other weights and sets.
+is the weights' own, at which they are right on 80 % of the faces of their set's validation split that they answer;
+fergen eval finds it, and --choose does for another set or accuracy.
 
 Of a camera or stream the newest frame counts and older ones are dropped, and --out plays as fast as life; of a file
 every frame is read. --record=FILE.csv has a row per frame and face: frame, time in seconds, face, found (detected or
@@ -46,7 +46,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", metavar="NAME", help="who finds faces (the detectors' default)")
     parser.add_argument("--every", type=int, metavar="N", help="frames from one detection to the next (10)")
     parser.add_argument("--smooth", type=float, metavar="S", help="seconds of smoothing; 0: none (0.4)")
-    parser.add_argument("--threshold", type=float, metavar="P", help="least probability that is named (0.59)")
+    parser.add_argument(
+        "--threshold", type=float, metavar="P", help="least probability that is named (the weights' own)"
+    )
     parser.add_argument("--choose", metavar="SET", help="choose the threshold on a prepared set's validation, and end")
     parser.add_argument("--accuracy", type=float, default=0.8, help="of the answers, for --choose (%(default)s)")
     parser.add_argument("--quiet", action="store_true", help="no progress")

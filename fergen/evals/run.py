@@ -15,7 +15,8 @@ from fergen.core.errors import BadInput
 from fergen.data import dataset
 from fergen.data.vocabulary import classes_of, mapping, name_of
 from fergen.evals import action_units, classification, ensemble, predictions
-from fergen.metrics.calibration import fit_temperature
+from fergen.metrics import selective
+from fergen.metrics.calibration import fit_temperature, softmax
 
 # `train` is measured when asked for; these are where scores are reported.
 SPLITS = ("validation", "public", "test")
@@ -60,7 +61,8 @@ def run(
 ) -> Report:
     """Measure a classifier, or the average of several.
 
-    Temperatures (one for the single view, one for TTA) and the ensemble's members are chosen on `validation` alone.
+    Temperatures (one for the single view, one for TTA), the ensemble's members and the threshold of confidence above
+    which answers are right on 80 % are chosen on `validation` alone.
 
     Args:
       members: restored weights: `.name`, `.predict` (name -> function), `.variables`, `.spec["classes"]`.
@@ -123,9 +125,11 @@ def run(
         chosen = ensemble.select(outputs["single", "validation"], loaded["validation"].labels)
         notes.append(f"{len(chosen)} of {len(members)} members chosen on validation: {', '.join(chosen)}")
     joined = {at: _join([each[name] for name in chosen]) for at, each in outputs.items()}
-    temperatures = dict.fromkeys(kinds, 1.0)
+    temperatures, sure = dict.fromkeys(kinds, 1.0), None
     if chooses:
-        temperatures = {k: fit_temperature(joined[k, "validation"], loaded["validation"].labels) for k in kinds}
+        labels = loaded["validation"].labels
+        temperatures = {k: fit_temperature(joined[k, "validation"], labels) for k in kinds}
+        sure = selective.choose(softmax(joined["single", "validation"], temperatures["single"]), labels)
     else:
         notes.append("no validation split to fit a temperature on: probabilities are as the network gives them")
     if learned and "validation" in splits:
@@ -145,6 +149,13 @@ def run(
             )
         scores |= _action_units(members[0], loaded, name, batch, mesh)
         arrays = classification.arrays(joined["single", name], loaded[name], temperature=temperatures["single"])
+        if sure:
+            answered = selective.at(arrays["probabilities"], loaded[name].labels, sure.threshold)
+            scores |= {
+                "threshold": sure.threshold,
+                "answered": answered.coverage,
+                "answered_accuracy": answered.accuracy,
+            }
         results[name] = Result(loaded[name], scores, arrays)
     return Report(results, chosen, notes)
 

@@ -20,6 +20,8 @@ _ROWS = (
     ("brier", "Brier score", "."),
     ("ece", "calibration error, at the temperature", "%"),
     ("ece_uncalibrated", "calibration error, as trained", "%"),
+    ("answered", "answered, where validation is right on 80 %", "%"),
+    ("answered_accuracy", "  right there", "%"),
     ("action_units/correlation", "action units: mean correlation", "."),
 )
 

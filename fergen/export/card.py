@@ -119,9 +119,12 @@ def calibration_of(card: Mapping[str, Any]) -> str:
     if "temperature" not in card:
         return "No temperature was fitted: probabilities are as the network gives them."
     errors = [f"{found['ece'][0]:.3f} on {split}" for split, found in card.get("scores", {}).items() if "ece" in found]
-    return f"Temperature {card['temperature']:.4f}, fitted on validation. Expected calibration error: " + (
+    said = f"Temperature {card['temperature']:.4f}, fitted on validation. Expected calibration error: " + (
         f"{', '.join(errors)}." if errors else "not measured."
     )
+    if "threshold" not in card:
+        return said
+    return f"{said} On validation the answers of a confidence of {card['threshold']:.2f} or more are right on 80 %."
 
 
 def plainly(values: Mapping[str, Any]) -> str:

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# Where no evaluation chose a threshold: the class that is more probable than all others together.
+UNKNOWN = 0.5
+
 
 @dataclass(frozen=True)
 class Classifier:
@@ -16,7 +19,7 @@ class Classifier:
         classes: C names.
         size: (height, width) of its images, in pixels.
         channels: 1 or 3.
-        card: what is known of the weights: use, scores, temperature.
+        card: what is known of the weights: use, scores, temperature, threshold.
         probabilities: images uint8 [n, h, w, c] -> float32 [n, C], rows sum to 1, at the card's temperature.
     """
 
@@ -26,6 +29,11 @@ class Classifier:
     channels: int
     card: dict[str, Any]
     probabilities: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def threshold(self) -> float:
+        """The least probability that is named: the card's, chosen on validation, or `UNKNOWN`."""
+        return self.card.get("threshold", UNKNOWN)
 
 
 def load(reference: str) -> Classifier:

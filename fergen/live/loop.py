@@ -11,7 +11,7 @@ import numpy as np
 
 from fergen.data.align import crop
 from fergen.data.detect import Detector, Face, scaled
-from fergen.live.abstention import THRESHOLD, named
+from fergen.live.abstention import named
 from fergen.live.classifier import Classifier
 from fergen.live.smoothing import Smoother
 from fergen.live.source import Frame, Source
@@ -68,9 +68,9 @@ def watch(
     classifier: Classifier,
     detect: Detector,
     *,
+    threshold: float,
     every: int = EVERY,
     constant: float = CONSTANT,
-    threshold: float = THRESHOLD,
     stop: threading.Event | None = None,
 ) -> Iterator[Seen]:
     """Yield every frame of a source with the expressions in it.
@@ -79,9 +79,9 @@ def watch(
         source: see `fergen.live.source.open_source`.
         classifier: see `fergen.live.classifier.load`; warm it up first.
         detect: see `fergen.data.detect.detector`.
+        threshold: the least probability of a class that is named.
         every: frames from one detection to the next; in between, faces are followed.
         constant: seconds of smoothing.
-        threshold: the least probability of a class that is named.
         stop: set it to end after the frame at hand.
 
     Raises:

@@ -12,7 +12,6 @@ from fergen.core.errors import BadInput, Preempted
 from fergen.core.paths import whole_file
 from fergen.data import detect
 from fergen.live import loop, overlay
-from fergen.live.abstention import THRESHOLD
 from fergen.live.classifier import Classifier, load
 from fergen.live.record import FORMATS, Record, ending
 from fergen.live.source import Broken, Source, open_source
@@ -51,7 +50,7 @@ def live(
     detector: str | detect.Detector = detect.DEFAULT,
     every: int = loop.EVERY,
     constant: float = loop.CONSTANT,
-    threshold: float = THRESHOLD,
+    threshold: float | None = None,
     stop: threading.Event | None = None,
     quiet: bool = True,
 ) -> Sitting:
@@ -66,7 +65,7 @@ def live(
         detector: by name, or the function itself.
         every: frames from one detection to the next.
         constant: seconds of smoothing, 0 for none.
-        threshold: the least probability that is named; "uncertain" below.
+        threshold: the least probability that is named, "uncertain" below; None for the classifier's own.
         stop: set it, from a signal or another thread, to end with whole files.
         quiet: show no progress.
 
@@ -85,6 +84,7 @@ def live(
         # What is quick to fail has come first; what takes seconds follows.
         window = stack.enter_context(Window()) if show else None
         classifier = load(weights) if isinstance(weights, str) else weights
+        threshold = classifier.threshold if threshold is None else threshold
         video = stack.enter_context(_video(out, source)) if out else None
         about = {
             "source": source.name, "live": source.live, "fps": source.fps, "height": source.size[0],

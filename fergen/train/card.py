@@ -68,7 +68,7 @@ def card_of(found: Restored, *, scored: str | Path | None = None) -> dict[str, A
     """Return the card of restored weights: config, step, data, use, limits, licence, privacy, and scores if there are.
 
     Args:
-        found: the weights; scores and temperature of a card that they carry are kept.
+        found: the weights; scores, temperature and threshold of a card that they carry are kept.
         scored: folder that `fergen eval` wrote for these weights, for its scores.
 
     Raises:
@@ -89,6 +89,7 @@ def card_of(found: Restored, *, scored: str | Path | None = None) -> dict[str, A
         "licence": licence_of(found.lineage),
     }
     if scored:
+        card.pop("threshold", None)
         card |= (scores_of if classifies else scores_of_generator)(Path(scored), found.hash)
     return card
 
@@ -130,7 +131,7 @@ def rounded(value: Any) -> Any:
 
 
 def scores_of(folder: Path, digest: str) -> dict[str, Any]:
-    """Return {scores: split -> name -> [value, low, high], n, temperature} from the JSON files of an evaluation.
+    """Return {scores: split -> name -> [value, low, high], n, temperature, threshold} from an evaluation's JSON files.
 
     Raises:
         BadInput: there are none, or they were measured of other weights than those of hash `digest`.
@@ -138,7 +139,7 @@ def scores_of(folder: Path, digest: str) -> dict[str, Any]:
     files = sorted(folder.glob("*.json"))
     if not files:
         raise BadInput(f"{folder}: expected the JSON files of fergen eval, found none")
-    scores, counts, temperature = {}, {}, 1.0
+    scores, counts, chosen = {}, {}, {}
     for file in files:
         flat = read_json(file)
         if flat.get("weights_hash") != digest:
@@ -147,13 +148,14 @@ def scores_of(folder: Path, digest: str) -> dict[str, Any]:
                 " measure these weights first: fergen eval"
             )
         counts[file.stem] = flat["n"]
-        temperature = flat["temperature"]
+        # On validation; no threshold is right on 80 % of the faces that a weak network answers.
+        chosen = {name: flat[name] for name in ("temperature", "threshold") if name in flat}
         scores[file.stem] = {
             name: [rounded(flat.get(f"{name}{end}")) for end in ("", ".low", ".high")]
             for name in SCORES
             if name in flat
         }
-    return {"scores": scores, "n": counts, "temperature": temperature}
+    return {"scores": scores, "n": counts, **chosen}
 
 
 def scores_of_generator(folder: Path, digest: str) -> dict[str, Any]:

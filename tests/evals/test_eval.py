@@ -12,7 +12,8 @@ from fergen.data import dataset, layout
 from fergen.data.ferplus import VOTES, majority
 from fergen.data.vocabulary import VOCABULARIES, canonical
 from fergen.evals import run as evals
-from fergen.metrics.calibration import fit_temperature
+from fergen.metrics import selective
+from fergen.metrics.calibration import fit_temperature, softmax
 from fergen.train import checkpoints, restore
 from tests.evals.handmade import SEVEN, make_restored
 
@@ -63,9 +64,18 @@ def test_temperature_is_fitted_on_validation_even_if_it_is_not_scored(prepared, 
     kernel = members[0].variables["kernel"]
     validation = whole.results["validation"].split
     fitted = fit_temperature(np.asarray(validation.images).reshape(60, -1) @ kernel, validation.labels)
+    said = softmax(np.asarray(validation.images).reshape(60, -1) @ kernel, fitted)
+    sure = selective.choose(said, validation.labels)
+    assert sure is not None
     for report in (whole, alone):
-        assert report.results["public"].scores["temperature"] == pytest.approx(fitted, rel=1e-3)
+        scores, split = report.results["public"].scores, report.results["public"].split
+        assert scores["temperature"] == pytest.approx(fitted, rel=1e-3)
+        assert scores["threshold"] == sure.threshold
+        answers = softmax(np.asarray(split.images).reshape(50, -1) @ kernel, fitted)
+        there = selective.at(answers, split.labels, sure.threshold)
+        assert (scores["answered"], scores["answered_accuracy"]) == pytest.approx(there[2:0:-1], nan_ok=True)
     assert fitted != 1
+    assert 0 < sure.threshold < 1
 
 
 def test_scores_of_a_split(prepared, members):
@@ -87,6 +97,7 @@ def test_no_validation_no_temperature_and_it_says_so(tmp_path, members):
     folder = write_set(tmp_path / "bare", {"test": 30}, members[0])
     report = evals.run(members[:1], folder, bootstrap=0)
     assert report.results["test"].scores["temperature"] == 1
+    assert "threshold" not in report.results["test"].scores
     assert any("no validation split" in note for note in report.notes)
     with pytest.raises(BadInput, match="validation"):
         evals.run(members, folder, select=True)

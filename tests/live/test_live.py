@@ -18,7 +18,6 @@ from fergen.data import detect
 from fergen.data.detect import Face
 from fergen.live import loop, session, video, window
 from fergen.live import source as sources
-from fergen.live.abstention import THRESHOLD
 from fergen.live.overlay import FOOT
 from fergen.live.record import NOTE
 from fergen.live.session import live
@@ -153,7 +152,7 @@ def test_large_frames_are_searched_small_and_cropped_large(tmp_path):
 
     own = clips.brightness()
     with open_source(clips.write(tmp_path / "a.mp4", big)) as source:
-        for seen in loop.watch(source, own, find, every=99):
+        for seen in loop.watch(source, own, find, threshold=0.5, every=99):
             crops.append(seen.faces[0].face.box)
     assert sides[0] == (360, 640, 3)
     np.testing.assert_allclose(crops[0], (516, 180, 312, 390))
@@ -388,5 +387,5 @@ def test_the_help_says_the_defaults_and_what_an_expression_is_not(capsys):
         main.main(["live", "--help"])
     said = " ".join(capsys.readouterr().out.split())
     assert "not what somebody feels" in said
-    for text in (f"next ({loop.EVERY})", f"none ({loop.CONSTANT})", f"named ({THRESHOLD})"):
+    for text in (f"next ({loop.EVERY})", f"none ({loop.CONSTANT})", "named (the weights' own)"):
         assert text in said  # written out there, since the help loads no OpenCV

@@ -1,6 +1,5 @@
 """Smoothing against its closed form, whatever the frame rate; abstention on rows counted by hand."""
 
-import os
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +7,10 @@ import pytest
 
 from fergen.core.errors import BadInput
 from fergen.data import dataset, vocabulary
-from fergen.data.prepare import prepare
-from fergen.live.abstention import ACCURACY, THRESHOLD, UNCERTAIN, choose, named, threshold
-from fergen.live.classifier import Classifier, load
+from fergen.live.abstention import UNCERTAIN, choose, named
+from fergen.live.classifier import Classifier
 from fergen.live.smoothing import Smoother
+from fergen.metrics import selective
 from tests.live import clips
 
 SAD, GLAD = np.array([0.9, 0.1]), np.array([0.2, 0.8])
@@ -63,28 +62,6 @@ def test_one_wrong_frame_vetoes_nothing():
     assert after[0] == pytest.approx(0.95 * np.exp(-1 / 12), rel=1e-6)
 
 
-def rows(confidence: list[float]) -> np.ndarray:
-    return np.array([[c, 1 - c] for c in confidence])
-
-
-def test_the_threshold_is_the_least_that_reaches_the_accuracy():
-    confidence = rows([0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5])
-    labels = np.array([0, 0, 0, 1, 0, 0, 1, 1, 0, 1])
-    # Answered down to .70: 5 of 6 right; down to .65: 5 of 7; all: 6 of 10.
-    found = threshold(confidence, labels, 0.8)
-    assert found.threshold == 0.66
-    assert found.accuracy == pytest.approx(5 / 6)
-    assert found.coverage == pytest.approx(0.6)
-    assert found.n == 10
-    assert threshold(confidence, labels, 1.0).threshold == 0.81
-    assert threshold(confidence, labels, 0.6)[:3] == (0.0, pytest.approx(0.6), 1.0)
-
-
-def test_an_accuracy_out_of_reach():
-    with pytest.raises(BadInput, match="no threshold reaches it on these 2 faces"):
-        threshold(rows([0.9, 0.8]), np.array([1, 1]), 0.8)
-
-
 def test_what_is_below_the_threshold_is_uncertain():
     classes = ("sad", "glad")
     assert named(np.array([0.3, 0.7]), classes, 0.7) == "glad"
@@ -104,18 +81,12 @@ def test_a_classifier_s_threshold_is_chosen_on_validation():
     shown = iter(np.split(said, range(256, len(said), 256)))
     own = Classifier("own", faces.spec.classes, (48, 48), 1, {}, lambda images: next(shown)[: len(images)])
     found = choose(own, "procedural_n300", 0.8)
-    assert found == threshold(said, faces.labels, 0.8)
+    assert found == selective.choose(said, faces.labels, 0.8)
     assert 0 < found.threshold < 1
+    own = replace(own, probabilities=lambda images: np.tile((0.6, *[0.4 / 6] * 6), (len(images), 1)))
+    with pytest.raises(BadInput, match=f"no threshold reaches it on these {len(faces)} faces"):
+        choose(own, "procedural_n300")
     with pytest.raises(BadInput, match="choose on a set with the classifier's classes"):
         choose(clips.brightness(), "procedural_n300")
     with pytest.raises(BadInput, match="prepare the set at that size"):
         choose(replace(own, size=(64, 64)), "procedural_n300")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif("FERGEN_FER2013" not in os.environ, reason="FERGEN_FER2013 names no CSV")
-def test_the_default_stands_where_the_rule_says(tmp_path):
-    prepare("fer2013", os.environ["FERGEN_FER2013"], root=tmp_path, quiet=True)
-    found = choose(load("fer2013_small"), str(tmp_path / "fer2013"), ACCURACY)
-    assert found.threshold == THRESHOLD
-    assert found.n == 2878

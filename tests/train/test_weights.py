@@ -85,6 +85,7 @@ def test_a_run_is_handed_on_and_started_from(tiny, tmp_path):
         "weights_hash": restore(tmp_path / "run").hash,
         "n": 21,
         "temperature": 1.3,
+        "threshold": 0.62,
         "accuracy": 0.5,
         "accuracy.low": 0.3,
         "accuracy.high": 0.7,
@@ -103,7 +104,7 @@ def test_a_run_is_handed_on_and_started_from(tiny, tmp_path):
     assert {restore(half).hash, ours.hash} <= restore(half).lineage["weights"].keys()
     with pytest.raises(BadInput, match="measured of weights"):
         hand_on(half, tmp_path / "x.safetensors", scored=scores)
-    assert theirs.card["temperature"] == 1.3
+    assert (theirs.card["temperature"], theirs.card["threshold"]) == (1.3, 0.62)
     assert theirs.card["scores"]["validation"]["accuracy"] == [0.5, 0.3, 0.7]
     images = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 1), np.uint8)
     predicted = [np.asarray(r.predict["logits"](r.variables, images)) for r in (ours, theirs)]

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fergen.live.abstention import THRESHOLD
 from fergen.live.classifier import Classifier
 from fergen.live.web import markup
 
@@ -63,7 +62,7 @@ def details(classifier: Classifier) -> str:
         f"<p>It knows {markup.text(', '.join(classifier.classes))}, and reads faces of"
         f" {classifier.size[0]} x {classifier.size[1]} pixels{' in gray' if classifier.channels == 1 else ''}. Its"
         f" probabilities are calibrated on validation (temperature {card.get('temperature', 1.0):.2f}). Where none"
-        f" reaches {100 * THRESHOLD:.0f} %, it says “uncertain”.</p>"
+        f" reaches {100 * classifier.threshold:.0f} %, it says “uncertain”.</p>"
     )
     if split:
         rows = [(NAMES.get(name, name), percent(*found)) for name, found in card["scores"][split].items()]

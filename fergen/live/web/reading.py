@@ -10,7 +10,7 @@ import numpy as np
 from fergen.core.errors import BadInput
 from fergen.data import detect
 from fergen.data.align import crop
-from fergen.live.abstention import THRESHOLD, UNCERTAIN, named
+from fergen.live.abstention import UNCERTAIN, named
 from fergen.live.classifier import Classifier
 from fergen.live.web import markup, pictures
 from fergen.show.saliency import overlay
@@ -43,12 +43,11 @@ class Reader:
     """Finds faces and reads them; all that is slow to load comes with the first picture.
 
     Args:
-        classifier: see `fergen.live.classifier.load`.
-        threshold: the least probability that is named.
+        classifier: see `fergen.live.classifier.load`; below its threshold a face is "uncertain".
     """
 
-    def __init__(self, classifier: Classifier, threshold: float = THRESHOLD):
-        self.classifier, self.threshold = classifier, threshold
+    def __init__(self, classifier: Classifier):
+        self.classifier = classifier
         # OpenCV's detectors keep state while they search.
         self.lock = threading.Lock()
 
@@ -98,7 +97,7 @@ class Reader:
 
             for method in maps:
                 laid[method] = overlay(shown, saliency(self.restored, pixels[None], method=method).maps[0])
-        name = named(probabilities, classifier.classes, self.threshold)
+        name = named(probabilities, classifier.classes, classifier.threshold)
         return Reading(face, shown, probabilities, name, laid)
 
 
