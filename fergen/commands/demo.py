@@ -25,7 +25,7 @@ HELP = "serve a web page: read faces, make them, edit them, look at runs"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument(
-        "--weights", default="fer2013_small", metavar="REF", help="the classifier: run, file or name (%(default)s)"
+        "--weights", default="fer2013_distilled", metavar="REF", help="the classifier: run, file or name (%(default)s)"
     )
     parser.add_argument(
         "--generators",

@@ -38,7 +38,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "source", nargs="?", default="0", metavar="SOURCE", help="camera's number, video file or URL (%(default)s)"
     )
     parser.add_argument(
-        "--weights", default="fer2013_small", metavar="REF", help="run, run@step, file or shipped name (%(default)s)"
+        "--weights",
+        default="fer2013_distilled",
+        metavar="REF",
+        help="run, run@step, file or shipped name (%(default)s)",
     )
     parser.add_argument("--out", metavar="FILE", help="write the annotated video: .mp4, .webm or .avi")
     parser.add_argument("--record", metavar="FILE", help="write probabilities per frame and face: .csv or .jsonl")

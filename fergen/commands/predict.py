@@ -36,7 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder of images, or CSV with a pixels column")
     parser.add_argument(
         "--weights",
-        default="fer2013_small",
+        default="fer2013_distilled",
         metavar="REF",
         help="run, run@step, .safetensors, .onnx or shipped name (%(default)s)",
     )
@@ -52,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=256, help="images per compiled call (%(default)s)")
 
 
-def predict(paths: Sequence[str | Path], weights: str = "fer2013_small", **options):
+def predict(paths: Sequence[str | Path], weights: str = "fer2013_distilled", **options):
     """Classify images with weights by reference.
 
     Args:

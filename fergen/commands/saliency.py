@@ -28,7 +28,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("paths", nargs="+", metavar="PATH", help="image, folder of images, or CSV with a pixels column")
     parser.add_argument(
-        "--weights", default="fer2013_small", metavar="REF", help="run, run@step, file or shipped name (%(default)s)"
+        "--weights",
+        default="fer2013_distilled",
+        metavar="REF",
+        help="run, run@step, file or shipped name (%(default)s)",
     )
     parser.add_argument("--out", default="saliency.png", metavar="PNG", help="the picture (%(default)s)")
     parser.add_argument(

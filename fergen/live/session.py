@@ -42,7 +42,7 @@ class Sitting:
 
 def live(
     source: str | Source,
-    weights: str | Classifier = "fer2013_small",
+    weights: str | Classifier = "fer2013_distilled",
     *,
     out: str | Path | None = None,
     record: str | Path | None = None,

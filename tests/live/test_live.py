@@ -97,7 +97,7 @@ def test_probabilities_are_those_of_predict(clip, tmp_path):
 
     live(clip, record=tmp_path / "a.jsonl", detector=still, every=99)
     about, first = lines_of(tmp_path / "a.jsonl")[:2]
-    own = load("fer2013_small")
+    own = load("fer2013_distilled")
     with open_source(clip) as source:
         crop = loop.cut(next(iter(source.frames())).image, Face(PLACE, 1.0), own)
     Image.fromarray(crop[..., 0]).save(tmp_path / "crop.png")
