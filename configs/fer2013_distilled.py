@@ -4,11 +4,12 @@ fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen train --config=fer2013_distilled --workdir=runs/fer2013_distilled
 fergen eval --workdir=runs/fer2013_distilled --step=best --tta=flip
 
-The teacher is the network that ships. The run that ships had two others, which fer2013_small's page tells of: its
-deeper network (from which it starts as well) and the small one distilled from that, their best checkpoints:
+The teacher is fer2013_small as it ships. The run that ships had two others, whose commands fer2013_small's page has: a
+deeper network, from which it starts as well, and a small one distilled from that, their best checkpoints:
 
-fergen train --config=fer2013_distilled --workdir=runs/fer2013_distilled --config.init_from=runs/deep@best \
-  "--config.teachers.references=('runs/deep@best','runs/student@best')" --config.optim.lr=3e-3 --config.epochs=24
+fergen train --config=fer2013_distilled --workdir=runs/fer2013_distilled \
+  --config.init_from=runs/fer2013_small/deep@best --config.optim.lr=3e-3 --config.epochs=24 \
+  "--config.teachers.references=('runs/fer2013_small/deep@best','runs/fer2013_small/student@best')"
 
 1.4 M parameters. One run (seed 0) on 2 cores of an AMD EPYC (2.6 GHz, AVX-512, jax 0.10.2), another training or tests
 beside it most of the time: 4,840 steps in 1:38:08 h. The last checkpoint is the one of highest validation accuracy.

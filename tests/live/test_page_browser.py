@@ -135,7 +135,7 @@ def test_it_states_what_it_is_for_and_how_good_it_is(page):
     said = page.seen(".fg-limits").text
     assert "An expression is not an inner feeling." in said
     assert "not for judging people at work, at school" in said
-    assert "67.1 % [65.6, 68.7] of 3,589 faces" in said
+    assert "68.7 % [67.1, 70.0] of 3,589 faces" in said
     page.tab("About")
     assert "not validated for groups of people apart" in page.seen(".fg-about").text
 
