@@ -126,8 +126,11 @@ def for_use(found: Restored) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def rounded(value: Any) -> Any:
-    """Return a number to five digits, more than an interval leaves certain; anything else as it is."""
-    return float(f"{value:.5g}") if isinstance(value, float) else value
+    """Return a number to seven digits; anything else as it is.
+
+    Fewer would be certain, but rounded once more to a tenth of a percent they can differ from the figure itself.
+    """
+    return float(f"{value:.7g}") if isinstance(value, float) else value
 
 
 def scores_of(folder: Path, digest: str) -> dict[str, Any]:

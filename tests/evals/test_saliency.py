@@ -208,7 +208,7 @@ def test_the_command_draws_faces_with_their_maps(face, tmp_path, capsys, method)
     [
         (["nowhere.png"], "nowhere.png: no such file"),
         (["face.png", "--out=x.jpg"], "--out=x.jpg: expected a name that ends in .png"),
-        (["face.png", "--emotion=bored"], "emotion 'bored': 'fer2013_small' knows angry"),
+        (["face.png", "--emotion=bored"], "emotion 'bored': 'fer2013_distilled' knows angry"),
         (["face.png", "--weights=runs/nothing"], "weights 'runs/nothing': expected"),
         (["empty.png"], "empty.png"),
     ],
