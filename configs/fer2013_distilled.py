@@ -4,8 +4,9 @@ fergen prepare fer2013 --from fer2013.csv --ferplus fer2013new.csv
 fergen train --config=fer2013_distilled --workdir=runs/fer2013_distilled
 fergen eval --workdir=runs/fer2013_distilled --step=best --tta=flip
 
-The teacher is fer2013_small as it ships. The run that ships had two others, whose commands fer2013_small's page has: a
-deeper network, from which it starts as well, and a small one distilled from that, their best checkpoints:
+The teacher is fer2013_small as it ships. In that form it has not been run yet. The run that ships had two others, whose
+commands fer2013_small's page has: a deeper network, from which it starts as well, and a small one distilled from that,
+their best checkpoints:
 
 fergen train --config=fer2013_distilled --workdir=runs/fer2013_distilled \
   --config.init_from=runs/fer2013_small/deep@best --config.optim.lr=3e-3 --config.epochs=24 \

@@ -11,8 +11,9 @@ An expression is what a face shows, not what somebody feels. Do not use this to 
 Faces are detected every few frames and followed by optical flow in between; each keeps its number as long as it is
 followed. All faces of a frame are classified in one call; probabilities are calibrated by the temperature of the
 weights' card, smoothed over time, and a face whose best class stays below --threshold is "uncertain". The threshold
-is the weights' own, at which they are right on 80 % of the faces of their set's validation split that they answer;
-fergen eval finds it, and --choose does for another set or accuracy.
+is the weights' own, at which they are right on 80 % of the faces of their set's validation split that they answer:
+fergen eval finds it, fergen convert run --scores keeps it with the weights, and --choose finds one for any weights, set
+and accuracy. Where none is kept it is 0.5.
 
 Of a camera or stream the newest frame counts and older ones are dropped, and --out plays as fast as life; of a file
 every frame is read. --record=FILE.csv has a row per frame and face: frame, time in seconds, face, found (detected or

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from fergen.metrics.selective import ACCURACY
+
 # Name, label, and how it is printed: shares as percentages, the others as they are.
 _ROWS = (
     ("accuracy", "accuracy", "%"),
@@ -20,7 +22,7 @@ _ROWS = (
     ("brier", "Brier score", "."),
     ("ece", "calibration error, at the temperature", "%"),
     ("ece_uncalibrated", "calibration error, as trained", "%"),
-    ("answered", "answered, where validation is right on 80 %", "%"),
+    ("answered", f"answered, where validation is right on {100 * ACCURACY:g} %", "%"),
     ("answered_accuracy", "  right there", "%"),
     ("action_units/correlation", "action units: mean correlation", "."),
 )

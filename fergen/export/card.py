@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from fergen.metrics.selective import ACCURACY
+
 NAMES = {
     "accuracy": "accuracy",
     "macro_f1": "macro F1",
@@ -124,7 +126,8 @@ def calibration_of(card: Mapping[str, Any]) -> str:
     )
     if "threshold" not in card:
         return said
-    return f"{said} On validation the answers of a confidence of {card['threshold']:.2f} or more are right on 80 %."
+    right = f"{100 * ACCURACY:g} %"
+    return f"{said} On validation the answers of a confidence of {card['threshold']:.2f} or more are right on {right}."
 
 
 def plainly(values: Mapping[str, Any]) -> str:
